@@ -15,6 +15,8 @@ enum {
 	NET_PORTS_MAX = 16,
 	NET_ADDRESSES_MAX = 4096,
 	NET_ROUTES_MAX = 1024,
+	NET_NEIGHBORS_MAX = 1 << 20,
+	NET_TX_QUEUE_MAX = 1 << 16,
 	NET_MTU_MIN = 1280 // RFC 8200 5; one figure for both families
 };
 
@@ -58,3 +60,7 @@ struct net_config {
 // Everything that could be wrong with it, before anything is built from it. False: `reason` says what and
 // where.
 bool net_config_check(const struct net_config *config, char *reason, size_t reason_len);
+
+// The configuration with its zeros replaced by what they stand for, and tx_queue_len rounded up to a power of
+// two.
+struct net_config net_config_with_defaults(const struct net_config *config);

@@ -10,6 +10,7 @@
 //   TRANSMIT   a complete frame for the worker that drives a shared port
 //   WANT       a worker needs a neighbour resolved (to worker 0, which runs resolution for all)
 //   NEIGHBOR   what worker 0 knows of a neighbour (to everyone who asked)
+//   ADDRESS    whether an address of ours may be used (worker 0 to all)
 #pragma once
 
 #include "net/addr.h"
@@ -23,7 +24,8 @@ enum exchange_kind {
 	EXCHANGE_FRAME,
 	EXCHANGE_TRANSMIT,
 	EXCHANGE_WANT,
-	EXCHANGE_NEIGHBOR
+	EXCHANGE_NEIGHBOR,
+	EXCHANGE_ADDRESS
 };
 
 struct exchange_message {
@@ -34,7 +36,7 @@ struct exchange_message {
 	uint8_t mac[6];
 	union {
 		struct rte_mbuf *mbuf; // FRAME, TRANSMIT: the reader's
-		struct ip_addr addr;   // WANT, NEIGHBOR
+		struct ip_addr addr;   // WANT, NEIGHBOR, ADDRESS
 	};
 };
 

@@ -21,7 +21,7 @@ struct net_path {
 	uint32_t neighbor_generation;
 	uint16_t mtu;          // largest IP packet (headers included) on this port
 	uint16_t capabilities; // enum net_path_capability
-	uint16_t segments_max; // mbufs in one chain
+	uint8_t segments_max;  // mbufs in one chain
 	uint8_t port_idx;
 	bool is_v4;
 };
