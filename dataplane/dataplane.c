@@ -8,6 +8,7 @@
 #include "net/port_dpdk.h"
 
 #include <errno.h>
+#include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
@@ -19,7 +20,6 @@ enum {
 	EXCHANGE_RING_LEN = 1024,
 	POOL_CACHE_LEN = 256,
 	POOL_BUFFERS_MIN = 1024,
-	BUFFER_OVERHEAD_LEN = 512, // mbuf, mempool header, headroom, alignment
 };
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char *reason, const char *format, ...)
@@ -52,31 +52,31 @@ static bool make_pools(struct dataplane *dataplane, char *reason)
 {
 	const struct ipc_dataplane *settings = &dataplane->config.dataplane;
 	const uint16_t mtu = largest_mtu(&dataplane->config);
-	const uint64_t n_buffers = settings->memory_len / (mtu + BUFFER_OVERHEAD_LEN);
+	const uint64_t buffer_len = packet_pool_buffer_len(mtu);
+	const uint64_t n_buffers = settings->memory_len / buffer_len;
 	const uint64_t n_tx = n_buffers / 2 / settings->n_workers;
 
 	if (n_tx < POOL_BUFFERS_MIN)
 		return refuse(reason, "memory: too little for %u workers; at least %llu MiB are needed",
 			settings->n_workers,
-			(unsigned long long)(2 * POOL_BUFFERS_MIN * settings->n_workers *
-						     (uint64_t)(mtu + BUFFER_OVERHEAD_LEN) >>
-					     20) +
+			(unsigned long long)(2 * POOL_BUFFERS_MIN * settings->n_workers * buffer_len >> 20) +
 				1);
 	if (n_buffers / 2 > UINT32_MAX)
 		return refuse(reason, "memory: more than a packet pool can hold");
 	dataplane->rx_pool = packet_pool_create(
 		"sluice-rx", (uint32_t)(n_buffers / 2), mtu, POOL_CACHE_LEN, SOCKET_ID_ANY);
 	if (dataplane->rx_pool == NULL)
-		return refuse(reason, "memory: no room for the receive buffers (%s)", strerror(errno));
+		return refuse(
+			reason, "memory: no room for the receive buffers (%s)", rte_strerror(rte_errno));
 	for (uint32_t i = 0; i < settings->n_workers; i++) {
 		char name[IPC_NAME_MAX];
 
 		(void)snprintf(name, sizeof name, "sluice-tx-%u", i);
-		dataplane->tx_pools[i] = packet_pool_create(name, (uint32_t)n_tx, mtu, POOL_CACHE_LEN,
-			(int)rte_lcore_to_socket_id(dataplane->eal.lcores[i]));
+		dataplane->tx_pools[i] = packet_pool_create(
+			name, (uint32_t)n_tx, mtu, POOL_CACHE_LEN, SOCKET_ID_ANY);
 		if (dataplane->tx_pools[i] == NULL)
 			return refuse(reason, "memory: no room for worker %u's send buffers (%s)", i,
-				strerror(errno));
+				rte_strerror(rte_errno));
 	}
 	return true;
 }
