@@ -217,6 +217,7 @@ static uint64_t free_pool(struct rte_mempool *pool)
 uint64_t dataplane_stop(struct dataplane *dataplane)
 {
 	const uint32_t n_workers = dataplane->config.dataplane.n_workers;
+	uint64_t n_kept = 0;
 	uint64_t n_leaked;
 
 	for (uint32_t i = 0; i < n_workers; i++)
@@ -226,8 +227,10 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 	if (dataplane->exchange != NULL)
 		exchange_drain(dataplane->exchange);
 	for (uint32_t i = 0; i < dataplane->config.n_ports; i++)
-		if (dataplane->ports[i] != NULL)
+		if (dataplane->ports[i] != NULL) {
+			n_kept += dataplane->ports[i]->info.n_buffers_kept;
 			port_close(dataplane->ports[i]);
+		}
 	for (uint32_t i = 0; i < n_workers; i++)
 		worker_destroy(&dataplane->workers[i]);
 	n_leaked = free_pool(dataplane->rx_pool);
@@ -238,7 +241,7 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 		counter_page_destroy(&dataplane->counter_page);
 	dataplane->running = false;
 	eal_stop();
-	return n_leaked;
+	return n_leaked > n_kept ? n_leaked - n_kept : 0;
 }
 
 uint64_t dataplane_counter(const struct dataplane *dataplane, enum counter id)

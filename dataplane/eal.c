@@ -132,6 +132,9 @@ bool eal_start(
 	add_argument(arguments.memory);
 	add_argument("--log-level");
 	add_argument("error");
+	// Reports the absence of optional kernel modules as errors.
+	add_argument("--log-level");
+	add_argument("pmd.net.tap:critical");
 	// Either form keeps EAL's configuration out of the file system, so that no secondary process can
 	// attach.
 	add_argument(out_eal->huge_pages ? "--in-memory" : "--no-huge");

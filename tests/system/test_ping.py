@@ -113,11 +113,9 @@ def veth_pair(laboratory, device, vlan=0, records=()):
     process, link = laboratory.dataplane(other)
     page = link.start(lab.dataplane_record(laboratory.tag, lab.cores(1)), lab.port_record('veth', device, vlan=vlan),
                       lab.address_record(0, '198.51.100.1/24'), lab.address_record(0, '2001:db8:1::1/64'), *records)
-    name = 'v0'
     if vlan:
-        laboratory.inside(one, 'ip', 'link', 'add', 'link', 'v0', 'name', 'v0.7', 'type', 'vlan', 'id', str(vlan))
-        name = 'v0.7'
-    give_addresses(laboratory, one, name, '198.51.100.2/24', '2001:db8:1::2/64')
+        laboratory.tag_frames(one, 'v0', vlan)
+    give_addresses(laboratory, one, 'v0', '198.51.100.2/24', '2001:db8:1::2/64')
     usable(laboratory, one, '2001:db8:1::1')
     return one, other, process, link, page
 
@@ -142,9 +140,11 @@ def veth_vlan(laboratory):
     one, _, process, link, page = veth_pair(laboratory, 'net_af_packet0,iface=v1', vlan=7)
     ping(laboratory, one, '198.51.100.1')
     ping(laboratory, one, '2001:db8:1::1')
-    laboratory.inside(one, 'ip', 'addr', 'add', '198.51.100.3/24', 'dev', 'v0')
-    untagged = laboratory.inside(one, 'ping', '-I', 'v0', '-c', '2', '-W', '1', '198.51.100.1', check=False)
+    laboratory.inside(one, 'tc', 'filter', 'del', 'dev', 'v0', 'egress')
+    before = lab.CounterPage(page).total()['net_drop_vlan']
+    untagged = laboratory.inside(one, 'ping', '-c', '2', '-W', '1', '198.51.100.1', check=False)
     assert ' 0 received' in untagged.stdout, untagged.stdout
+    assert lab.CounterPage(page).total()['net_drop_vlan'] > before
     check_counters(page)
     stop_clean(process, link)
 
