@@ -27,8 +27,8 @@ VEC_INLINE void signs_from_scalar(vec out_m[], const vec k[], unsigned n_digits,
 
 		out_m[i] = vec_and(vec_or(vec_shr(k[i], 1), above), vec_set1(VEC_DIGIT_MASK));
 	}
-	out_m[top / VEC_DIGIT_BITS] =
-		vec_or(out_m[top / VEC_DIGIT_BITS], vec_set1(UINT64_C(1) << top % VEC_DIGIT_BITS));
+	out_m[top / VEC_DIGIT_BITS] = vec_or(
+		out_m[top / VEC_DIGIT_BITS], vec_set1(UINT64_C(1) << top % VEC_DIGIT_BITS));
 }
 
 // The n_signs signs at first, first + step, ... as a table index and a sign: where the highest is -, all are
@@ -60,6 +60,7 @@ VEC_INLINE void comb_lookup(vec out[], unsigned n_rows, const uint64_t *table, u
 
 		out[row] = vec_lookup16(entries, idx);
 		for (unsigned block = 1; block < n_entries / 16; block++)
-			out[row] = vec_select(in_block[block], vec_lookup16(entries + 16 * block, idx), out[row]);
+			out[row] = vec_select(
+				in_block[block], vec_lookup16(entries + 16 * block, idx), out[row]);
 	}
 }

@@ -2,8 +2,8 @@
 //
 // Multiples of the base point of edwards25519, -x^2 + y^2 = 1 + d x^2 y^2 (RFC 8032 5.1), by a comb.
 //
-// Extended coordinates x = X/Z, y = Y/Z, x y = T/Z (Hisil, Wong, Carter, Dawson, eprint 2008/522). With d no square
-// the addition is complete: it holds for every pair of points, so that no scalar is special.
+// Extended coordinates x = X/Z, y = Y/Z, x y = T/Z (Hisil, Wong, Carter, Dawson, eprint 2008/522). With d no
+// square the addition is complete: it holds for every pair of points, so that no scalar is special.
 #pragma once
 
 #include "crypto/mb/comb.h"
@@ -29,7 +29,8 @@ VEC_INLINE struct edwards_point edwards_finish(struct fe e, struct fe f, struct 
 	return (struct edwards_point){fe_mul(e, f), fe_mul(g, h), fe_mul(f, g), fe_mul(e, h)};
 }
 
-// 2 p, section 3.3 with a = -1: 4M + 4S. The signs of e, f, g, h are all turned against the paper, which cancels.
+// 2 p, section 3.3 with a = -1: 4M + 4S. The signs of e, f, g, h are all turned against the paper, which
+// cancels.
 VEC_INLINE struct edwards_point edwards_double(const struct edwards_point *p)
 {
 	struct fe x = fe_carry(p->x), y = fe_carry(p->y), z = fe_carry(p->z);
@@ -58,8 +59,8 @@ VEC_INLINE struct edwards_point edwards_add(
 		fe_select(negative, below, above), fe_add(b, a));
 }
 
-// Adds the order L of the base point to the lanes of `where`: the same multiple, of the other parity. Carried 52-bit
-// digits; k < 2^256 - L before.
+// Adds the order L of the base point to the lanes of `where`: the same multiple, of the other parity. Carried
+// 52-bit digits; k < 2^256 - L before.
 VEC_INLINE void edwards_add_order(vec k[5], vmask where)
 {
 	static const uint64_t order[5] = ED25519_L;
@@ -93,7 +94,8 @@ static inline struct edwards_point edwards_base_multiple(const vec k[5])
 			vec idx = signs_index(&negative, signs, column + ED25519_COMB_COLUMNS * table,
 				ED25519_COMB_COLUMNS * ED25519_COMB_TABLES, ED25519_COMB_TEETH);
 
-			comb_lookup(&entry.sum.d[0], 3 * FE_DIGITS, mb_ed25519_comb[table][0], COMB_ENTRIES, idx);
+			comb_lookup(
+				&entry.sum.d[0], 3 * FE_DIGITS, mb_ed25519_comb[table][0], COMB_ENTRIES, idx);
 			sum = edwards_add(&sum, &entry, negative);
 		}
 	}

@@ -4,13 +4,14 @@
 //
 // Bounds. Two kinds of element, told apart by name:
 //   carried: every digit below 2^51 + 2^16. What multiplication takes (its factors must stay below 2^52).
-//   raw:     every digit below 2^60. What multiplication gives: its carry is left to whoever needs it, so that
+//   raw:     every digit below 2^60. What multiplication gives: its carry is left to whoever needs it, so
+//   that
 //            sums and differences of products are carried once and not twice.
 // Values are not reduced below p before fe_canonical.
 //
-// A product has digits lo(a_i b_j) at i+j and hi(a_i b_j) at i+j+1 with weight 2, because IFMA splits at bit 52 and
-// the radix is 2^51. Digits from five on come back times 19. 25 lo + 25 hi multiply-adds and ~45 simple
-// operations; a square has 15 + 15.
+// A product has digits lo(a_i b_j) at i+j and hi(a_i b_j) at i+j+1 with weight 2, because IFMA splits at bit
+// 52 and the radix is 2^51. Digits from five on come back times 19. 25 lo + 25 hi multiply-adds and ~45
+// simple operations; a square has 15 + 15.
 #pragma once
 
 #include "crypto/mb/marshal.h"
@@ -157,8 +158,8 @@ static inline struct fe fe_sqr_times(struct fe a, unsigned n)
 	return a;
 }
 
-// a^(p - 2), that is 1/a, and 0 for 0: 254 squarings and 11 multiplications, the chain of Bernstein's curve25519
-// paper. carried -> carried.
+// a^(p - 2), that is 1/a, and 0 for 0: 254 squarings and 11 multiplications, the chain of Bernstein's
+// curve25519 paper. carried -> carried.
 static inline struct fe fe_invert(struct fe a)
 {
 	struct fe a2 = fe_sqr_times(a, 1);
@@ -182,7 +183,7 @@ static inline struct fe fe_canonical(struct fe a)
 	const vec mask = vec_set1(FE_DIGIT_MASK);
 	vec quotient = vec_set1(19);
 
-	a = fe_carry(a); // value below 2^255 + 2^52 < 2 p
+	a = fe_carry(a);                    // value below 2^255 + 2^52 < 2 p
 	for (int i = 0; i < FE_DIGITS; i++) // 1 if a >= p: the carry out of a + 19
 		quotient = vec_shr(vec_add(a.d[i], quotient), FE_DIGIT_BITS);
 	a.d[0] = vec_add(a.d[0], times19(quotient));
@@ -205,8 +206,8 @@ static inline vmask fe_is_zero(struct fe a)
 	return vec_eq(bits, vec_zero());
 }
 
-// Inverts n elements at the price of one inversion and 3 (n - 1) multiplications (Montgomery's trick); carried in and
-// out. A zero is replaced by one first, lane by lane, so that it spoils no other.
+// Inverts n elements at the price of one inversion and 3 (n - 1) multiplications (Montgomery's trick);
+// carried in and out. A zero is replaced by one first, lane by lane, so that it spoils no other.
 static inline void fe_invert_all(struct fe elements[], unsigned n)
 {
 	struct fe prefix[VEC_LANES], inverse;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Arithmetic modulo the primes of a NIST curve (its field p and its order n), eight lanes, Montgomery form, digits of
-// radix 2^52. A template: p256.c and p384.c define NIST_DIGITS and NIST_BITS and include it once.
+// Arithmetic modulo the primes of a NIST curve (its field p and its order n), eight lanes, Montgomery form,
+// digits of radix 2^52. A template: p256.c and p384.c define NIST_DIGITS and NIST_BITS and include it once.
 //
-// R = 2^(52 NIST_DIGITS). Let w = 2^NIST_BITS / R, a small fraction (1/16 for P-256, 2^-32 for P-384). All moduli m
-// here lie just below 2^NIST_BITS. An element is a value below m / w with carried digits (each below 2^52); bounds
-// are given in units of m: "a < 4" means a < 4 m.
+// R = 2^(52 NIST_DIGITS). Let w = 2^NIST_BITS / R, a small fraction (1/16 for P-256, 2^-32 for P-384). All
+// moduli m here lie just below 2^NIST_BITS. An element is a value below m / w with carried digits (each below
+// 2^52); bounds are given in units of m: "a < 4" means a < 4 m.
 //
 //   Montgomery product: a b / R + q m / R with q < R, so below (a b w + 1): for P-256, 4 * 4 gives below 2.
 //   tight: below 2 + 2^-20, what fe_tighten makes of anything signed.
@@ -30,7 +30,7 @@ struct wide {
 // One prime. Only compile-time constants, so that inlining leaves nothing of it.
 struct modulus {
 	uint64_t digits[NIST_DIGITS];
-	uint64_t n0; // -1/m mod 2^52
+	uint64_t n0;                   // -1/m mod 2^52
 	uint64_t one[NIST_DIGITS];     // R mod m
 	uint64_t r2[NIST_DIGITS];      // R^2 mod m
 	uint64_t minus_2[NIST_DIGITS]; // m - 2
@@ -145,9 +145,10 @@ VEC_INLINE struct wide wide_sub_shl(struct wide a, struct wide b, unsigned bits)
 
 // Montgomery reduction: t / R mod m, raw, from signed columns; below t / R + 1 and above t / R.
 //
-// Each step adds q m, q = t_i n0 mod 2^52, which makes digit i zero, and moves digit i's carry up. Multiplication
-// ignores what is above 52 bits, so q needs no mask. Where n0 = 1 (P-256's p = -1 mod 2^52), q is t_i itself,
-// and t + q m = t - q + q (m + 1): digit i vanishes by subtraction, and m + 1 has two zero digits.
+// Each step adds q m, q = t_i n0 mod 2^52, which makes digit i zero, and moves digit i's carry up.
+// Multiplication ignores what is above 52 bits, so q needs no mask. Where n0 = 1 (P-256's p = -1 mod 2^52), q
+// is t_i itself, and t + q m = t - q + q (m + 1): digit i vanishes by subtraction, and m + 1 has two zero
+// digits.
 VEC_INLINE struct fe wide_reduce(const struct modulus *m, struct wide t)
 {
 	struct fe out;
@@ -156,8 +157,8 @@ VEC_INLINE struct fe wide_reduce(const struct modulus *m, struct wide t)
 		vec q = t.t[i];
 
 		if (m->n0 != 1) {
-			q = m->n0 == (UINT64_C(1) << 32) + 1 ? vec_add(q, vec_shl(q, 32)) :
-							       vec_madlo(vec_zero(), q, vec_set1(m->n0));
+			q = m->n0 == (UINT64_C(1) << 32) + 1 ? vec_add(q, vec_shl(q, 32))
+							     : vec_madlo(vec_zero(), q, vec_set1(m->n0));
 			t.t[i] = vec_madlo(t.t[i], q, vec_set1(m->digits[0]));
 			t.t[i + 1] = vec_madhi(t.t[i + 1], q, vec_set1(m->digits[0]));
 		}
@@ -234,8 +235,8 @@ static inline unsigned public_bit(const uint64_t digits[NIST_DIGITS], int at)
 
 #define POW_WINDOW 5
 
-// 1/a = a^(m - 2), and 0 for 0: a sliding window over the exponent, which is public, so branches and indices may
-// follow it. The order of squarings is a chain; nothing in it can overlap.
+// 1/a = a^(m - 2), and 0 for 0: a sliding window over the exponent, which is public, so branches and indices
+// may follow it. The order of squarings is a chain; nothing in it can overlap.
 static inline struct fe mod_invert(const struct modulus *m, struct fe a)
 {
 	struct fe odd[1 << (POW_WINDOW - 1)]; // a, a^3, a^5 ...
@@ -266,8 +267,8 @@ static inline struct fe mod_invert(const struct modulus *m, struct fe a)
 	return result;
 }
 
-// Inverts n elements at the price of one inversion and 3 (n - 1) multiplications (Montgomery's trick). A zero is
-// replaced by one first, lane by lane, so that it spoils no other.
+// Inverts n elements at the price of one inversion and 3 (n - 1) multiplications (Montgomery's trick). A zero
+// is replaced by one first, lane by lane, so that it spoils no other.
 static inline void mod_invert_all(const struct modulus *m, struct fe elements[], unsigned n)
 {
 	struct fe prefix[VEC_LANES], inverse;

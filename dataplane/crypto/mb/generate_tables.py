@@ -114,7 +114,7 @@ def comb_table(curve):
 
 
 def array(values):
-    return '{' + ', '.join(f'0x{v:x}' for v in values) + '}'
+    return '{' + ', '.join(f'UINT64_C(0x{v:x})' for v in values) + '}'
 
 
 def constants(curve):
@@ -156,7 +156,11 @@ def main():
             source += ['{'] + [array(row) + ',' for row in rows] + ['},']
         source.append('};')
     l = Edwards25519.n
-    header.append(f'#define ED25519_L {array(digits_of(l, 5, DIGIT))}')
+    header += [f'#define ED25519_L {array(digits_of(l, 5, DIGIT))}',
+               f'#define ED25519_L_LIMBS {array(digits_of(l, 4, 64))}',
+               f'#define ED25519_L_R2_LIMBS {array(digits_of((1 << 512) % l, 4, 64))}',
+               f'#define ED25519_L_R3_LIMBS {array(digits_of((1 << 768) % l, 4, 64))}',
+               f'#define ED25519_L_N0_LIMB UINT64_C(0x{-pow(l, -1, 1 << 64) % (1 << 64):x})']
     with open(header_path, 'w', encoding='ascii') as file:
         file.write('\n'.join(header) + '\n')
     with open(source_path, 'w', encoding='ascii') as file:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From byte strings, one per lane, to digits in vecs, and back. A group is up to eight lanes; the lanes behind
-// the last request are zero.
+// From byte strings, one per lane, to digits in vecs, and back. A group is up to eight lanes; the lanes
+// behind the last request are zero.
 #pragma once
 
 #include <stddef.h>
@@ -55,7 +55,8 @@ static inline void lane_words_write(const struct lane_words *words, size_t n_wor
 
 // The words as n_digits digits of `bits` bits, least significant first. What exceeds the digits stays in the
 // topmost, which is not masked when it is the last the words can fill.
-static inline void digits_from_words(vec out[], size_t n_digits, unsigned bits, const struct lane_words *words)
+static inline void digits_from_words(
+	vec out[], size_t n_digits, unsigned bits, const struct lane_words *words)
 {
 	const vec mask = vec_set1((UINT64_C(1) << bits) - 1);
 

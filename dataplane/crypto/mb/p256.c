@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// P-256 (SP 800-186 3.2.1.3), eight lanes: the NIST template with five digits, p = 2^256 - 2^224 + 2^192 + 2^96 - 1.
-#include "base/wipe.h"
+// P-256 (SP 800-186 3.2.1.3), eight lanes: the NIST template with five digits, p = 2^256 - 2^224 + 2^192 +
+// 2^96 - 1.
 #include "mb_tables.h"
 
 #define NIST_BITS     256
@@ -53,7 +53,8 @@ uint64_t MB_SYMBOL(mb_p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *co
 	uint64_t done = 0;
 
 	for (unsigned group = 0; group < n_groups; group++) {
-		ecdh_begin(&work, scalars + VEC_LANES * group, peers + VEC_LANES * group, group_lanes(n, group));
+		ecdh_begin(
+			&work, scalars + VEC_LANES * group, peers + VEC_LANES * group, group_lanes(n, group));
 		while (work.multiple.window >= 0)
 			multiple_window(&work.multiple);
 		points[group] = work.multiple.sum;

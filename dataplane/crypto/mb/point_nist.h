@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Points of a NIST curve y^2 = x^3 - 3 x + b and their multiples, eight lanes. A template as field_nist.h; its user
-// also defines, before including it, the modulus `field`, the modulus `order`, and fe_fold_top.
+// Points of a NIST curve y^2 = x^3 - 3 x + b and their multiples, eight lanes. A template as field_nist.h;
+// its user also defines, before including it, the modulus `field`, the modulus `order`, and fe_fold_top.
 //
-// Jacobian coordinates, x = X/Z^2, y = Y/Z^3; Z = 0 is infinity. X and Y are tight, Z is below 2.7 p, all carried.
+// Jacobian coordinates, x = X/Z^2, y = Y/Z^3; Z = 0 is infinity. X and Y are tight, Z is below 2.7 p, all
+// carried.
 //
-// The additions are incomplete: they give Z = 0 where the two points are equal or opposite. That they never meet
-// such points but in the last addition of a multiple, which is done by point_add_complete, is argued at
-// base_multiple and multiple_window. Complete formulas (Renes, Costello, Batina, eprint 2015/1060) would need no
-// argument and cost 40 % more.
+// The additions are incomplete: they give Z = 0 where the two points are equal or opposite. That they never
+// meet such points but in the last addition of a multiple, which is done by point_add_complete, is argued at
+// base_multiple and multiple_window. Complete formulas (Renes, Costello, Batina, eprint 2015/1060) would need
+// no argument and cost 40 % more.
 #pragma once
 
+#include "base/wipe.h"
 #include "crypto/mb/comb.h"
 #include "crypto/mb/field_nist.h"
 
@@ -24,8 +26,9 @@ struct affine {
 
 #define NIST_TOP_BITS (NIST_BITS - VEC_DIGIT_BITS * (NIST_DIGITS - 1))
 
-// raw, of a value between -32 and 32 -> tight and carried. With q the bits from 2^NIST_BITS on, a - q p + p is taken
-// before the carry: uncarried digits and q (2^NIST_BITS - p) err by less than 2^-10 p to either side.
+// raw, of a value between -32 and 32 -> tight and carried. With q the bits from 2^NIST_BITS on, a - q p + p
+// is taken before the carry: uncarried digits and q (2^NIST_BITS - p) err by less than 2^-10 p to either
+// side.
 VEC_INLINE struct fe fe_tighten(struct fe a)
 {
 	vec q = vec_sar(a.d[NIST_DIGITS - 1], NIST_TOP_BITS);
@@ -75,7 +78,8 @@ VEC_INLINE struct jacobian jacobian_select(vmask mask, struct jacobian yes, stru
 // 2 p: 4M + 4S, one of them sharing its reduction (after "dbl-2001-b" of the Explicit-Formulas Database).
 //   delta = Z^2, gamma = Y^2, beta = X gamma, alpha = 3 (X - delta) (X + delta)
 //   X3 = alpha^2 - 8 beta, Y3 = alpha (4 beta - X3) - 8 gamma^2, Z3 = 2 Y Z
-// Bounds for P-256: delta 1.5, gamma 1.3, beta 1.2, alpha 3 * (5.01 * 3.5 / 16 + 1) = 6.3, Z3 2 (2 * 2.7 / 16 + 1) < 2.7.
+// Bounds for P-256: delta 1.5, gamma 1.3, beta 1.2, alpha 3 * (5.01 * 3.5 / 16 + 1) = 6.3, Z3 2 (2 * 2.7 / 16
+// + 1) < 2.7.
 VEC_INLINE struct jacobian point_double(const struct jacobian *p)
 {
 	struct fe delta = fe_sqr(p->z);
@@ -86,8 +90,9 @@ VEC_INLINE struct jacobian point_double(const struct jacobian *p)
 	struct jacobian out;
 
 	out.x = fe_tighten(raw_sub(fe_sqr_raw(alpha), raw_shl(beta, 3)));
-	out.y = fe_tighten(wide_reduce(&field,
-		wide_sub_shl(wide_mul(alpha, fe_tighten(raw_sub(raw_shl(beta, 2), out.x))), wide_sqr(gamma), 3)));
+	out.y = fe_tighten(wide_reduce(
+		&field, wide_sub_shl(wide_mul(alpha, fe_tighten(raw_sub(raw_shl(beta, 2), out.x))),
+				wide_sqr(gamma), 3)));
 	out.z = fe_carry(raw_shl(fe_mul_raw(p->y, p->z), 1));
 	return out;
 }
@@ -106,8 +111,8 @@ VEC_INLINE struct jacobian point_add_finish(
 	struct jacobian out;
 
 	out.x = fe_tighten(raw_sub(raw_sub(fe_sqr_raw(r), hhh), raw_shl(v, 1)));
-	out.y = fe_tighten(wide_reduce(&field,
-		wide_sub_shl(wide_mul(r, fe_tighten(raw_sub(v, out.x))), wide_mul(s1, hhh), 0)));
+	out.y = fe_tighten(wide_reduce(
+		&field, wide_sub_shl(wide_mul(r, fe_tighten(raw_sub(v, out.x))), wide_mul(s1, hhh), 0)));
 	out.z = fe_mul(z1z2, h);
 	*out_r = r;
 	return out;
@@ -133,10 +138,10 @@ VEC_INLINE struct jacobian point_add_affine(
 	return point_add_finish(p->x, p->y, u2, s2, p->z, out_r);
 }
 
-// The right sum for equal and opposite points too, given point_add's answer for p and q, neither at infinity: where
-// H = 0 (so that Z3 = 0), equal points have r = 0 and are doubled, opposite ones are rightly at infinity.
-static inline struct jacobian point_add_complete(
-	struct jacobian sum, struct fe r, const struct jacobian *p)
+// The right sum for equal and opposite points too, given point_add's answer for p and q, neither at infinity:
+// where H = 0 (so that Z3 = 0), equal points have r = 0 and are doubled, opposite ones are rightly at
+// infinity.
+static inline struct jacobian point_add_complete(struct jacobian sum, struct fe r, const struct jacobian *p)
 {
 	vmask equal = mod_is_zero(&field, sum.z) & mod_is_zero(&field, r);
 
@@ -171,16 +176,17 @@ static inline struct fe fe_negate(struct fe a)
 
 // k G for odd k below 2^NIST_BITS, by the comb of comb.h, tables from the highest to table 0.
 //
-// A step adds an entry +-T to a sum S; both are sums of terms +-2^i over different i. S = +-T mod the order n would
-// make S -+ T a multiple of n. It is not zero, since its lowest term is alone, and at most 2^NIST_BITS - 1 < 2 n in
-// size, so it would be +-n, which is odd, so the term 2^0 is in it. That is in table 0, column 0: the last addition,
-// which is complete. All others are safe with any k.
+// A step adds an entry +-T to a sum S; both are sums of terms +-2^i over different i. S = +-T mod the order n
+// would make S -+ T a multiple of n. It is not zero, since its lowest term is alone, and at most 2^NIST_BITS
+// - 1 < 2 n in size, so it would be +-n, which is odd, so the term 2^0 is in it. That is in table 0, column
+// 0: the last addition, which is complete. All others are safe with any k.
 static inline struct jacobian base_multiple(struct fe k)
 {
 	vec signs[NIST_DIGITS];
 	struct jacobian sum = {0};
 
-	_Static_assert(COMB_TEETH * COMB_TABLES * COMB_COLUMNS == NIST_BITS, "the comb covers the scalar exactly");
+	_Static_assert(
+		COMB_TEETH * COMB_TABLES * COMB_COLUMNS == NIST_BITS, "the comb covers the scalar exactly");
 	signs_from_scalar(signs, k.d, NIST_DIGITS, NIST_BITS);
 	for (unsigned column = COMB_COLUMNS; column-- > 0;) {
 		if (column + 1 != COMB_COLUMNS)
@@ -234,8 +240,8 @@ static inline struct jacobian multiple_entry(const struct multiple *m)
 	return entry;
 }
 
-// Begins k P for odd k below the order: the table (P's order is prime and large, so i P = +-2 P never meets in it)
-// and the top window, which is positive since the top sign is.
+// Begins k P for odd k below the order: the table (P's order is prime and large, so i P = +-2 P never meets
+// in it) and the top window, which is positive since the top sign is.
 static inline void multiple_begin(struct multiple *m, struct fe k, const struct affine *p)
 {
 	struct jacobian twice;
@@ -253,10 +259,10 @@ static inline void multiple_begin(struct multiple *m, struct fe k, const struct 
 
 // One window: sum = 32 sum + v P, |v| <= 31 odd. 5 doublings and an addition.
 //
-// Let sum = s P; s is odd, positive and below 2^(bits done so far). 32 s = +-v would need s = 0, so as residues only a
-// multiple of n could make them meet: 32 s -+ v = n or more. Before the last window 32 s + 31 < n. In the last,
-// 32 s + v = k lies between 0 and n, so opposite points don't occur, and equal ones if k = n + 2 v: that
-// addition is complete.
+// Let sum = s P; s is odd, positive and below 2^(bits done so far). 32 s = +-v would need s = 0, so as
+// residues only a multiple of n could make them meet: 32 s -+ v = n or more. Before the last window 32 s + 31
+// < n. In the last, 32 s + v = k lies between 0 and n, so opposite points don't occur, and equal ones if k =
+// n + 2 v: that addition is complete.
 static inline void multiple_window(struct multiple *m)
 {
 	struct jacobian entry, sum;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Key generation, ECDH and ECDSA over a NIST curve, in groups of eight. The last part of the template (field_nist.h,
-// point_nist.h): curve-independent but for the constants that its user defines.
+// Key generation, ECDH and ECDSA over a NIST curve, in groups of eight. The last part of the template
+// (field_nist.h, point_nist.h): curve-independent but for the constants that its user defines.
 //
 // Each operation has a part that runs per group and ends with a quotient, and one inversion for all groups.
 #pragma once
@@ -24,8 +24,9 @@ static struct fe scalars_read(const uint8_t *const strings[], unsigned n_lanes, 
 	return fe_select(*out_valid, k, fe_constant(one));
 }
 
-// Reads uncompressed points into Montgomery form; the lanes in which they are on the curve (SP 800-56A 5.6.2.3.3:
-// not infinity, which has no such encoding; coordinates below p; the equation. The cofactor is 1).
+// Reads uncompressed points into Montgomery form; the lanes in which they are on the curve (SP
+// 800-56A 5.6.2.3.3: not infinity, which has no such encoding; coordinates below p; the equation. The
+// cofactor is 1).
 static vmask points_read(struct affine *out, const uint8_t *const strings[], unsigned n_lanes)
 {
 	struct fe x = digits_read(strings, 1, n_lanes), y = digits_read(strings, 1 + SCALAR_LEN, n_lanes);
@@ -112,15 +113,16 @@ static void ecdh_begin(struct ecdh_group *group, const uint8_t *const scalars[],
 	wipe(&k, sizeof(k));
 }
 
-static vmask ecdh_finish(
-	const struct jacobian *point, struct fe z_inverse, vmask valid, uint8_t *const out[], unsigned n_lanes)
+static vmask ecdh_finish(const struct jacobian *point, struct fe z_inverse, vmask valid, uint8_t *const out[],
+	unsigned n_lanes)
 {
 	digits_write(out, 0, n_lanes, affine_x(point, z_inverse), valid);
 	return valid;
 }
 
 // Writes 64-bit words of canonical digits to a field of the nonces, offset bytes into them.
-static void nonces_write(struct mb_ecdsa_nonce *const out[], size_t offset, unsigned n_lanes, struct fe a, vmask keep)
+static void nonces_write(
+	struct mb_ecdsa_nonce *const out[], size_t offset, unsigned n_lanes, struct fe a, vmask keep)
 {
 	struct lane_words words;
 
@@ -175,8 +177,8 @@ static uint64_t ecdsa_prepare(
 	return done;
 }
 
-// Verification of one group under way (FIPS 186-5 6.4.2): R = u1 G + u2 Q, u1 = z/s, u2 = r/s; accept if x(R) = r.
-// Nothing in it is secret.
+// Verification of one group under way (FIPS 186-5 6.4.2): R = u1 G + u2 Q, u1 = z/s, u2 = r/s; accept if x(R)
+// = r. Nothing in it is secret.
 struct verify_group {
 	struct multiple multiple; // u2 Q
 	struct affine public_point;
@@ -233,7 +235,8 @@ static void verify_multiple_begin(struct verify_group *group)
 	multiple_begin(&group->multiple, k, &group->public_point);
 }
 
-// The lanes in which x(R) mod order = r, without an inversion: X = r Z^2, or X = (r + order) Z^2 if that is below p.
+// The lanes in which x(R) mod order = r, without an inversion: X = r Z^2, or X = (r + order) Z^2 if that is
+// below p.
 static vmask verify_finish(struct verify_group *group)
 {
 	struct jacobian q = group->multiple.sum, sum;
@@ -246,9 +249,8 @@ static vmask verify_finish(struct verify_group *group)
 	sum = jacobian_select(base_infinite, q, sum);
 	zz = fe_sqr(sum.z);
 	(void)mod_subtract_once(&field, other, &other_below);
-	equal = mod_is_zero(
-		&field, fe_tighten(raw_sub(sum.x, fe_mul(mod_enter(&field, group->r), zz))));
-	equal |= other_below & mod_is_zero(
-		&field, fe_tighten(raw_sub(sum.x, fe_mul(mod_enter(&field, other), zz))));
+	equal = mod_is_zero(&field, fe_tighten(raw_sub(sum.x, fe_mul(mod_enter(&field, group->r), zz))));
+	equal |= other_below &
+		 mod_is_zero(&field, fe_tighten(raw_sub(sum.x, fe_mul(mod_enter(&field, other), zz))));
 	return group->valid & equal & (vmask)~mod_is_zero(&field, sum.z);
 }

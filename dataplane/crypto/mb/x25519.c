@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// X25519 (RFC 7748 5), eight lanes: the Montgomery ladder for shared secrets, the comb on edwards25519 for key
-// generation.
+// X25519 (RFC 7748 5), eight lanes: the Montgomery ladder for shared secrets, the comb on edwards25519 for
+// key generation.
 #include "base/wipe.h"
 #include "crypto/mb/body.h"
 #include "crypto/mb/edwards25519.h"
@@ -17,8 +17,8 @@ static void read_clamped(struct lane_words *out, const uint8_t *const private_ke
 	}
 }
 
-// Multiplies each x by its own 1/z, with one inversion for all groups, and writes the little-endian u. Returns a bit
-// for each request with u != 0; where z = 0, u is 0 (RFC 7748 5: the inverse of 0 is 0).
+// Multiplies each x by its own 1/z, with one inversion for all groups, and writes the little-endian u.
+// Returns a bit for each request with u != 0; where z = 0, u is 0 (RFC 7748 5: the inverse of 0 is 0).
 static uint64_t write_quotients(uint8_t *const out[], struct fe x[], struct fe z[], unsigned n)
 {
 	uint64_t nonzero = 0;
@@ -42,15 +42,15 @@ static uint64_t write_quotients(uint8_t *const out[], struct fe x[], struct fe z
 	return nonzero;
 }
 
-// The two points of the ladder, all coordinates raw: (x2 : z2) = m P and (x3 : z3) = (m + 1) P, or the other way
-// around while `swapped` says so.
+// The two points of the ladder, all coordinates raw: (x2 : z2) = m P and (x3 : z3) = (m + 1) P, or the other
+// way around while `swapped` says so.
 struct ladder {
 	struct fe x2, z2, x3, z3;
 };
 
-// One step: doubles the point that the bit demands and replaces the other by the sum (RFC 7748 5). 5M + 4S and a
-// multiplication by 121665. Nothing is swapped: the sum is symmetric in both points, and of (a, b) and (c, d) only
-// the pair that is doubled is chosen. The doubled point always goes to (x2 : z2).
+// One step: doubles the point that the bit demands and replaces the other by the sum (RFC 7748 5). 5M + 4S
+// and a multiplication by 121665. Nothing is swapped: the sum is symmetric in both points, and of (a, b) and
+// (c, d) only the pair that is doubled is chosen. The doubled point always goes to (x2 : z2).
 VEC_INLINE void ladder_step(struct ladder *l, struct fe x1, vmask other)
 {
 	struct fe a = fe_add(l->x2, l->z2), b = fe_sub(l->x2, l->z2);
@@ -77,8 +77,8 @@ VEC_INLINE void ladder_double(struct ladder *l)
 	l->z2 = fe_mul(e, fe_carry(fe_add_small_multiple(aa, e, 121665)));
 }
 
-// k * (u : 1) for one group. Bit 254 of a clamped scalar is 1 and the lowest three are 0, so the ladder starts one
-// step in, at (P, 2P) by way of (P, P + P), and ends in three doublings.
+// k * (u : 1) for one group. Bit 254 of a clamped scalar is 1 and the lowest three are 0, so the ladder
+// starts one step in, at (P, 2P) by way of (P, P + P), and ends in three doublings.
 static void ladder_run(struct fe *out_x, struct fe *out_z, const struct lane_words *k, struct fe u)
 {
 	struct ladder l = {fe_small(1), fe_small(0), u, fe_small(1)};
@@ -119,7 +119,8 @@ uint64_t MB_SYMBOL(mb_x25519_shared)(uint8_t *const out_secrets[], const uint8_t
 }
 
 // u = (1 + y) / (1 - y) (RFC 7748 4.1) of k B. The clamped k is a multiple of 8 and below 8 L, the least one
-// with k B = 0, so Z - Y is never zero. To be odd, as the comb needs it, k becomes k + L, which is the same point.
+// with k B = 0, so Z - Y is never zero. To be odd, as the comb needs it, k becomes k + L, which is the same
+// point.
 uint64_t MB_SYMBOL(mb_x25519_keygen)(
 	uint8_t *const out_public[], const uint8_t *const private_keys[], unsigned n)
 {
