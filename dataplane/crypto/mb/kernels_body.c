@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/mb/body.h"
+#include "crypto/mb/rsa_body.h"
 
 const struct mb_kernels MB_SYMBOL(mb_kernels) = {
-#if MB_BODY_IFMA
-	.name = "ifma",
-#else
-	.name = "plain",
-#endif
+	.name = MB_BODY_IFMA ? "ifma" : "plain",
 	.x25519_keygen = MB_SYMBOL(mb_x25519_keygen),
 	.x25519_shared = MB_SYMBOL(mb_x25519_shared),
 	.p256_keygen = MB_SYMBOL(mb_p256_keygen),
@@ -22,4 +19,8 @@ const struct mb_kernels MB_SYMBOL(mb_kernels) = {
 	.p384_step = MB_SYMBOL(mb_p384_step),
 	.ed25519_public = MB_SYMBOL(mb_ed25519_public),
 	.ed25519_sign = MB_SYMBOL(mb_ed25519_sign),
+	.rsa_sign_begin = MB_SYMBOL(mb_rsa_sign_begin),
+	.rsa_sign_step = MB_SYMBOL(mb_rsa_sign_step),
+	.rsa_sign_finish = MB_SYMBOL(mb_rsa_sign_finish),
+	.rsa_verify = MB_SYMBOL(mb_rsa_verify),
 };
