@@ -19,6 +19,7 @@ struct lane_engine {
 	const struct mb_kernels *kernels; // NULL: scalar code only
 	struct scalar *scalar;
 	struct random *random;
+	struct counters *counters; // may be NULL
 	struct mb_p384_job *p384_job;
 	struct mb_rsa_job *rsa_jobs[MB_RSA_N_SIZES]; // by enum mb_rsa_size
 	struct rsa_blindings *blindings[MB_RSA_N_SIZES];
@@ -42,6 +43,9 @@ struct lane_operation {
 };
 
 extern const struct lane_operation lane_operations[N_LANE_OPS];
+
+// The engine of a scheduler, for what is made ahead (ephemeral.c, nonces.c).
+struct lane_engine *lanes_engine(struct lanes *lanes);
 
 size_t lane_engine_footprint(void);
 

@@ -31,8 +31,8 @@ struct lanes {
 	struct lane_batch batches[N_LANE_OPS];
 	struct list completed;
 	uint32_t n_pending;
-	unsigned next_op;    // where the next call begins to look, for fairness
-	unsigned next_slice; // and which sliced batch it continues
+	uint32_t n_batches;
+	unsigned next_op; // where the next call begins, for fairness
 	uint64_t budget_tsc;
 	uint64_t call_tsc;
 	enum select_lanes body;
@@ -62,6 +62,7 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 		return NULL;
 	lanes->body = settings->body;
 	lanes->counters = counters;
+	lanes->engine.counters = counters;
 	lanes->budget_tsc = tsc_per_us *
 			    (settings->budget_us != 0 ? settings->budget_us : (uint64_t)BUDGET_DEFAULT_US);
 	lanes->call_tsc = tsc_per_us * CALL_US;
@@ -74,6 +75,9 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 void lanes_destroy(struct lanes *lanes)
 {
 	SLUICE_ASSERT(lanes->n_pending == 0);
+	// Batches whose requests were all cancelled still hold secrets until they finish.
+	while (lanes->n_batches != 0)
+		(void)lanes_run(lanes, clock_tsc(), true);
 	lane_engine_destroy(&lanes->engine);
 }
 
@@ -171,6 +175,7 @@ static uint32_t fire(struct lanes *lanes, enum lane_op op, uint64_t now_tsc)
 		requests[i]->status = LANE_RUNNING;
 	memcpy(lanes->batches[op].requests, requests, n * sizeof requests[0]);
 	lanes->batches[op].n = n;
+	lanes->n_batches++;
 	return 0;
 }
 
@@ -193,23 +198,14 @@ static uint32_t finish_batch(struct lanes *lanes, enum lane_op op)
 		n_completed++;
 	}
 	*batch = (struct lane_batch){.n = 0};
+	lanes->n_batches--;
 	return n_completed;
 }
 
-// One slice of one batch in progress, in turn.
-static uint32_t run_slice(struct lanes *lanes)
+// One slice of the operation's batch in progress.
+static uint32_t run_slice(struct lanes *lanes, enum lane_op op)
 {
-	for (unsigned i = 0; i < N_LANE_OPS; i++) {
-		enum lane_op op = (enum lane_op)((lanes->next_slice + i) % N_LANE_OPS);
-
-		if (lanes->batches[op].n == 0)
-			continue;
-		lanes->next_slice = op + 1;
-		if (lane_operations[op].step(&lanes->engine, op))
-			return 0;
-		return finish_batch(lanes, op);
-	}
-	return 0;
+	return lane_operations[op].step(&lanes->engine, op) ? 0 : finish_batch(lanes, op);
 }
 
 static bool is_due(const struct lanes *lanes, enum lane_op op, uint64_t now_tsc, bool nothing_new)
@@ -227,24 +223,27 @@ static bool is_due(const struct lanes *lanes, enum lane_op op, uint64_t now_tsc,
 
 uint32_t lanes_run(struct lanes *lanes, uint64_t now_tsc, bool nothing_new)
 {
+	unsigned first_op = lanes->next_op;
 	uint32_t n_completed = 0;
 	uint64_t started_tsc;
 
-	if (lanes->n_pending == 0)
+	if (lanes->n_pending == 0 && lanes->n_batches == 0)
 		return 0;
 	started_tsc = clock_tsc();
 	for (unsigned i = 0; i < N_LANE_OPS; i++) {
-		enum lane_op op = (enum lane_op)((lanes->next_op + i) % N_LANE_OPS);
+		enum lane_op op = (enum lane_op)((first_op + i) % N_LANE_OPS);
+		bool in_progress = lanes->batches[op].n != 0;
 
-		while (is_due(lanes, op, now_tsc, nothing_new)) {
-			n_completed += fire(lanes, op, now_tsc);
-			if (clock_tsc() - started_tsc >= lanes->call_tsc) {
-				lanes->next_op = op + 1;
+		while (in_progress || is_due(lanes, op, now_tsc, nothing_new)) {
+			n_completed += in_progress ? run_slice(lanes, op) : fire(lanes, op, now_tsc);
+			lanes->next_op = (op + 1) % N_LANE_OPS;
+			if (clock_tsc() - started_tsc >= lanes->call_tsc)
 				return n_completed;
-			}
+			if (in_progress)
+				break;
 		}
 	}
-	return n_completed + run_slice(lanes);
+	return n_completed;
 }
 
 struct lane_request *lanes_pop_completed(struct lanes *lanes)
@@ -284,7 +283,7 @@ void lanes_cancel(struct lanes *lanes, struct lane_request *request)
 
 uint32_t lanes_n_pending(const struct lanes *lanes)
 {
-	return lanes->n_pending;
+	return lanes->n_pending + lanes->n_batches;
 }
 
 uint64_t lanes_deadline_tsc(const struct lanes *lanes)
@@ -302,6 +301,11 @@ uint64_t lanes_deadline_tsc(const struct lanes *lanes)
 			earliest = oldest->submitted_tsc + lanes->budget_tsc;
 	}
 	return earliest;
+}
+
+struct lane_engine *lanes_engine(struct lanes *lanes)
+{
+	return &lanes->engine;
 }
 
 enum select_lanes lanes_body(const struct lanes *lanes)
