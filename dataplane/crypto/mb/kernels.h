@@ -88,6 +88,9 @@ struct mb_kernels {
 	uint64_t (*p384_verify_finish)(struct mb_p384_job *job);
 	bool (*p384_step)(struct mb_p384_job *job);
 
+	// The Ed25519 public key of a clamped secret scalar; what mb_ed25519_key_set (ed25519.h) calls.
+	void (*ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32]);
+
 	// Ed25519 signatures (RFC 8032 5.1.6), deterministic; never fails. Up to MB_REQUESTS_MAX.
 	uint64_t (*ed25519_sign)(uint8_t *const out_signatures[], const struct mb_ed25519_key *const keys[],
 		const struct span messages[], unsigned n);
