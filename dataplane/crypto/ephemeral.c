@@ -27,7 +27,7 @@ size_t ephemeral_share_len(enum ephemeral_kind kind)
 size_t ephemeral_pool_footprint(uint32_t capacity)
 {
 	return sizeof(struct ephemeral_pool) + 64 +
-		stock_footprint(capacity < STOCK_BATCH ? STOCK_BATCH : capacity, sizeof(struct pair));
+	       stock_footprint(capacity < STOCK_BATCH ? STOCK_BATCH : capacity, sizeof(struct pair));
 }
 
 struct ephemeral_pool *ephemeral_pool_create(
@@ -35,9 +35,8 @@ struct ephemeral_pool *ephemeral_pool_create(
 {
 	struct ephemeral_pool *pool = arena_alloc(arena, sizeof *pool, 64);
 
-	if (pool == NULL ||
-		!stock_init(&pool->stock, arena, capacity < STOCK_BATCH ? STOCK_BATCH : capacity,
-			sizeof(struct pair)))
+	if (pool == NULL || !stock_init(&pool->stock, arena, capacity < STOCK_BATCH ? STOCK_BATCH : capacity,
+				    sizeof(struct pair)))
 		return NULL;
 	pool->kind = kind;
 	pool->engine = lanes_engine(lanes);

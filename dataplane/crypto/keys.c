@@ -187,7 +187,7 @@ enum key_verdict private_key_load(
 	SLUICE_ASSERT(memory.len >= head.footprint && (uintptr_t)memory.data % 64 == 0);
 	memset(key, 0, head.footprint);
 	*key = head;
-	verdict = load(key, pkey, body);
+	verdict = load(key, pkey, select_resolve_lanes(body));
 	if (verdict == KEY_OK)
 		*out_key = key;
 	else

@@ -11,10 +11,7 @@
 
 enum {
 	NONCE_ATTEMPTS = 8, // each fails with 2^-32 for P-256, far less for P-384
-	HEDGE_RANDOM_LEN = 32,
-	VERIFY_DIGEST_OFFSET = MB_P256_POINT_LEN,
-	VERIFY_R_OFFSET = VERIFY_DIGEST_OFFSET + 32,
-	VERIFY_S_OFFSET = VERIFY_R_OFFSET + 32
+	HEDGE_RANDOM_LEN = 32
 };
 
 // Keys whose blindings a worker keeps, by size: 330 KB, 130 KB and 160 KB.
@@ -68,19 +65,19 @@ static void p384_ecdh_begin(struct lane_engine *engine, struct lane_request *con
 {
 	struct operands o = gather(requests, n);
 
-	engine->kernels->p384_ecdh_begin(engine->p384_job, o.secrets, o.inputs, n);
+	engine->kernels->p384_ecdh_begin(engine->p384_ecdh_job, o.secrets, o.inputs, n);
 }
 
 static bool p384_step(struct lane_engine *engine, enum lane_op op)
 {
-	(void)op;
-	return engine->kernels->p384_step(engine->p384_job);
+	return engine->kernels->p384_step(
+		op == LANE_P384_ECDH ? engine->p384_ecdh_job : engine->p384_verify_job);
 }
 
 static uint64_t p384_ecdh_finish(struct lane_engine *engine, enum lane_op op, uint8_t *const *outputs)
 {
 	(void)op;
-	return engine->kernels->p384_ecdh_finish(engine->p384_job, outputs);
+	return engine->kernels->p384_ecdh_finish(engine->p384_ecdh_job, outputs);
 }
 
 static bool p384_ecdh_scalar(struct lane_engine *engine, const struct lane_request *request)
@@ -252,19 +249,43 @@ static bool rsa_sign_scalar(struct lane_engine *engine, const struct lane_reques
 		request->key->pkey, request->output, span_of(request->input, request->key->bits / 8));
 }
 
-static uint64_t ecdsa_p256_verify(
-	struct lane_engine *engine, struct lane_request *const *requests, unsigned n)
+// Public key | digest | r | s.
+static struct mb_ecdsa_check check_of(const struct lane_request *request, enum mb_curve curve)
+{
+	size_t len = mb_curve_len(curve);
+	const uint8_t *behind_key = request->input + 1 + 2 * len;
+
+	return (struct mb_ecdsa_check){
+		.public_point = request->input,
+		.digest = behind_key,
+		.r = behind_key + len,
+		.s = behind_key + 2 * len,
+	};
+}
+
+static uint64_t p256_verify(struct lane_engine *engine, struct lane_request *const *requests, unsigned n)
 {
 	struct mb_ecdsa_check checks[LANES];
 
 	for (unsigned i = 0; i < n; i++)
-		checks[i] = (struct mb_ecdsa_check){
-			.public_point = requests[i]->input,
-			.digest = requests[i]->input + VERIFY_DIGEST_OFFSET,
-			.r = requests[i]->input + VERIFY_R_OFFSET,
-			.s = requests[i]->input + VERIFY_S_OFFSET,
-		};
+		checks[i] = check_of(requests[i], MB_P256);
 	return engine->kernels->p256_ecdsa_verify(checks, n);
+}
+
+static void p384_verify_begin(struct lane_engine *engine, struct lane_request *const *requests, unsigned n)
+{
+	struct mb_ecdsa_check checks[LANES];
+
+	for (unsigned i = 0; i < n; i++)
+		checks[i] = check_of(requests[i], MB_P384);
+	engine->kernels->p384_verify_begin(engine->p384_verify_job, checks, n);
+}
+
+static uint64_t p384_verify_finish(struct lane_engine *engine, enum lane_op op, uint8_t *const *outputs)
+{
+	(void)op;
+	(void)outputs;
+	return engine->kernels->p384_verify_finish(engine->p384_verify_job);
 }
 
 const struct lane_operation lane_operations[N_LANE_OPS] = {
@@ -351,13 +372,21 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 	[LANE_ECDSA_P256_VERIFY] =
 		{
 			.refusal = LANE_BAD_INPUT,
-			.run = ecdsa_p256_verify,
+			.run = p256_verify,
+		},
+	[LANE_ECDSA_P384_VERIFY] =
+		{
+			.refusal = LANE_BAD_INPUT,
+			.begin = p384_verify_begin,
+			.step = p384_step,
+			.finish = p384_verify_finish,
 		},
 };
 
 size_t lane_engine_footprint(void)
 {
-	size_t len = sizeof(struct mb_p384_job) + MB_RSA_N_SIZES * (sizeof(struct mb_rsa_job) + 64) + 64;
+	size_t len = 2 * (sizeof(struct mb_p384_job) + 64) +
+		     (MB_RSA_N_SIZES + 1) * (sizeof(struct mb_rsa_job) + 64);
 
 	for (unsigned size = 0; size < MB_RSA_N_SIZES; size++)
 		len += rsa_blindings_footprint((enum mb_rsa_size)size, n_blindings[size]) +
@@ -367,8 +396,11 @@ size_t lane_engine_footprint(void)
 
 static bool make_jobs(struct lane_engine *engine, struct arena *arena)
 {
-	engine->p384_job = arena_alloc(arena, sizeof *engine->p384_job, 64);
-	if (engine->p384_job == NULL)
+	engine->p384_ecdh_job = arena_alloc(arena, sizeof *engine->p384_ecdh_job, 64);
+	engine->p384_verify_job = arena_alloc(arena, sizeof *engine->p384_verify_job, 64);
+	engine->rsa_verify_job = arena_alloc(arena, sizeof *engine->rsa_verify_job, 64);
+	if (engine->p384_ecdh_job == NULL || engine->p384_verify_job == NULL ||
+		engine->rsa_verify_job == NULL)
 		return false;
 	for (unsigned size = 0; size < MB_RSA_N_SIZES; size++) {
 		engine->rsa_jobs[size] = arena_alloc(arena, sizeof *engine->rsa_jobs[size], 64);

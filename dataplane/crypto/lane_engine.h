@@ -20,8 +20,10 @@ struct lane_engine {
 	struct scalar *scalar;
 	struct random *random;
 	struct counters *counters; // may be NULL
-	struct mb_p384_job *p384_job;
+	struct mb_p384_job *p384_ecdh_job;
+	struct mb_p384_job *p384_verify_job;
 	struct mb_rsa_job *rsa_jobs[MB_RSA_N_SIZES]; // by enum mb_rsa_size
+	struct mb_rsa_job *rsa_verify_job;           // working memory of verify.c
 	struct rsa_blindings *blindings[MB_RSA_N_SIZES];
 };
 

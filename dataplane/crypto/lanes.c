@@ -56,11 +56,12 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 	struct counters *counters)
 {
 	struct lanes *lanes = arena_alloc(arena, sizeof *lanes, 64);
+	enum select_lanes body = select_resolve_lanes(settings->body);
 	uint64_t tsc_per_us = clock_tsc_hz() / 1000000;
 
-	if (lanes == NULL || !lane_engine_init(&lanes->engine, arena, settings->body, random))
+	if (lanes == NULL || !lane_engine_init(&lanes->engine, arena, body, random))
 		return NULL;
-	lanes->body = settings->body;
+	lanes->body = body;
 	lanes->counters = counters;
 	lanes->engine.counters = counters;
 	lanes->budget_tsc = tsc_per_us *

@@ -21,7 +21,7 @@ static uint32_t at_least_a_batch(uint32_t capacity)
 size_t nonce_pool_footprint(uint32_t capacity)
 {
 	return sizeof(struct nonce_pool) + 64 +
-		stock_footprint(at_least_a_batch(capacity), sizeof(struct mb_ecdsa_nonce));
+	       stock_footprint(at_least_a_batch(capacity), sizeof(struct mb_ecdsa_nonce));
 }
 
 struct nonce_pool *nonce_pool_create(
@@ -61,8 +61,8 @@ static void make(struct nonce_pool *pool, unsigned n, uint64_t now_us)
 		k_at[i] = k[i];
 		nonce_at[i] = &nonces[i];
 	}
-	made = pool->curve == MB_P256 ? kernels->p256_ecdsa_prepare(nonce_at, k_at, n) :
-					kernels->p384_ecdsa_prepare(nonce_at, k_at, n);
+	made = pool->curve == MB_P256 ? kernels->p256_ecdsa_prepare(nonce_at, k_at, n)
+				      : kernels->p384_ecdsa_prepare(nonce_at, k_at, n);
 	for (unsigned i = 0; i < n; i++)
 		if ((made >> i & 1) != 0)
 			stock_put(&pool->stock, &nonces[i], now_us);

@@ -14,6 +14,10 @@
 
 struct nonce_pool;
 
+enum {
+	N_NONCE_POOLS = 2 // one per enum mb_curve
+};
+
 size_t nonce_pool_footprint(uint32_t capacity);
 
 // Holds up to `capacity` pairs, at least 32. NULL when the arena has no room.
