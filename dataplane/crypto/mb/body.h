@@ -7,29 +7,28 @@
 #include "crypto/mb/kernels.h"
 #include "crypto/mb/vec.h"
 
-uint64_t MB_SYMBOL(mb_x25519_keygen)(
+uint64_t MB_SYMBOL(x25519_keygen)(
 	uint8_t *const out_public[], const uint8_t *const private_keys[], unsigned n);
-uint64_t MB_SYMBOL(mb_x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
+uint64_t MB_SYMBOL(x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
 	const uint8_t *const peers[], unsigned n);
-uint64_t MB_SYMBOL(mb_p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n);
-uint64_t MB_SYMBOL(mb_p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
+uint64_t MB_SYMBOL(p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n);
+uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
 	const uint8_t *const peers[], unsigned n);
-uint64_t MB_SYMBOL(mb_p256_ecdsa_prepare)(
+uint64_t MB_SYMBOL(p256_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n);
-uint64_t MB_SYMBOL(mb_p256_ecdsa_verify)(const struct mb_ecdsa_check checks[], unsigned n);
-uint64_t MB_SYMBOL(mb_p384_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n);
-uint64_t MB_SYMBOL(mb_p384_ecdsa_prepare)(
+uint64_t MB_SYMBOL(p256_ecdsa_verify)(const struct mb_ecdsa_check checks[], unsigned n);
+uint64_t MB_SYMBOL(p384_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n);
+uint64_t MB_SYMBOL(p384_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n);
-void MB_SYMBOL(mb_p384_ecdh_begin)(
+void MB_SYMBOL(p384_ecdh_begin)(
 	struct mb_p384_job *job, const uint8_t *const scalars[], const uint8_t *const peers[], unsigned n);
-uint64_t MB_SYMBOL(mb_p384_ecdh_finish)(struct mb_p384_job *job, uint8_t *const out_secrets[]);
-void MB_SYMBOL(mb_p384_verify_begin)(
-	struct mb_p384_job *job, const struct mb_ecdsa_check checks[], unsigned n);
-uint64_t MB_SYMBOL(mb_p384_verify_finish)(struct mb_p384_job *job);
-bool MB_SYMBOL(mb_p384_step)(struct mb_p384_job *job);
-void MB_SYMBOL(mb_ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32]);
-uint64_t MB_SYMBOL(mb_ed25519_sign)(uint8_t *const out_signatures[],
-	const struct mb_ed25519_key *const keys[], const struct span messages[], unsigned n);
+uint64_t MB_SYMBOL(p384_ecdh_finish)(struct mb_p384_job *job, uint8_t *const out_secrets[]);
+void MB_SYMBOL(p384_verify_begin)(struct mb_p384_job *job, const struct mb_ecdsa_check checks[], unsigned n);
+uint64_t MB_SYMBOL(p384_verify_finish)(struct mb_p384_job *job);
+bool MB_SYMBOL(p384_step)(struct mb_p384_job *job);
+void MB_SYMBOL(ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32]);
+uint64_t MB_SYMBOL(ed25519_sign)(uint8_t *const out_signatures[], const struct mb_ed25519_key *const keys[],
+	const struct span messages[], unsigned n);
 
 // How many groups of eight n requests fill. Asserts the limit of the interface.
 static inline unsigned groups_of(unsigned n)

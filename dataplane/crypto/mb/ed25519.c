@@ -55,13 +55,13 @@ static void base_multiples(uint8_t *const out[], const uint8_t *const scalars[],
 	wipe(z, sizeof(z));
 }
 
-void MB_SYMBOL(mb_ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32])
+void MB_SYMBOL(ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32])
 {
 	base_multiples(&out_public, &scalar, 1);
 }
 
-uint64_t MB_SYMBOL(mb_ed25519_sign)(uint8_t *const out_signatures[],
-	const struct mb_ed25519_key *const keys[], const struct span messages[], unsigned n)
+uint64_t MB_SYMBOL(ed25519_sign)(uint8_t *const out_signatures[], const struct mb_ed25519_key *const keys[],
+	const struct span messages[], unsigned n)
 {
 	uint8_t nonces[MB_REQUESTS_MAX][32];
 	const uint8_t *scalars[MB_REQUESTS_MAX];

@@ -31,18 +31,18 @@ VEC_INLINE struct fe fe_fold_top(struct fe a, vec q)
 
 #include "crypto/mb/protocol_nist.h"
 
-uint64_t MB_SYMBOL(mb_p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
+uint64_t MB_SYMBOL(p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
 {
 	return keygen(out_points, scalars, n);
 }
 
-uint64_t MB_SYMBOL(mb_p256_ecdsa_prepare)(
+uint64_t MB_SYMBOL(p256_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
 {
 	return ecdsa_prepare(out_nonces, nonces, n);
 }
 
-uint64_t MB_SYMBOL(mb_p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
+uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
 	const uint8_t *const peers[], unsigned n)
 {
 	unsigned n_groups = groups_of(n);
@@ -72,7 +72,7 @@ uint64_t MB_SYMBOL(mb_p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *co
 	return done;
 }
 
-uint64_t MB_SYMBOL(mb_p256_ecdsa_verify)(const struct mb_ecdsa_check checks[], unsigned n)
+uint64_t MB_SYMBOL(p256_ecdsa_verify)(const struct mb_ecdsa_check checks[], unsigned n)
 {
 	struct verify_group work;
 	struct fe s;

@@ -73,20 +73,20 @@ static struct job *job_begin(struct mb_p384_job *storage, enum job_phase phase, 
 	return job;
 }
 
-uint64_t MB_SYMBOL(mb_p384_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
+uint64_t MB_SYMBOL(p384_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
 {
 	SLUICE_ASSERT(n <= VEC_LANES);
 	return keygen(out_points, scalars, n);
 }
 
-uint64_t MB_SYMBOL(mb_p384_ecdsa_prepare)(
+uint64_t MB_SYMBOL(p384_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
 {
 	SLUICE_ASSERT(n <= VEC_LANES);
 	return ecdsa_prepare(out_nonces, nonces, n);
 }
 
-void MB_SYMBOL(mb_p384_ecdh_begin)(
+void MB_SYMBOL(p384_ecdh_begin)(
 	struct mb_p384_job *storage, const uint8_t *const scalars[], const uint8_t *const peers[], unsigned n)
 {
 	struct job *job = job_begin(storage, JOB_WINDOWS, n);
@@ -95,7 +95,7 @@ void MB_SYMBOL(mb_p384_ecdh_begin)(
 	ecdh_begin(&job->of.ecdh, scalars, peers, n);
 }
 
-uint64_t MB_SYMBOL(mb_p384_ecdh_finish)(struct mb_p384_job *storage, uint8_t *const out_secrets[])
+uint64_t MB_SYMBOL(p384_ecdh_finish)(struct mb_p384_job *storage, uint8_t *const out_secrets[])
 {
 	struct job *job = job_of(storage);
 	struct ecdh_group *ecdh = &job->of.ecdh;
@@ -110,7 +110,7 @@ uint64_t MB_SYMBOL(mb_p384_ecdh_finish)(struct mb_p384_job *storage, uint8_t *co
 	return done;
 }
 
-void MB_SYMBOL(mb_p384_verify_begin)(
+void MB_SYMBOL(p384_verify_begin)(
 	struct mb_p384_job *storage, const struct mb_ecdsa_check checks[], unsigned n)
 {
 	struct job *job = job_begin(storage, JOB_BASE, n);
@@ -122,7 +122,7 @@ void MB_SYMBOL(mb_p384_verify_begin)(
 	verify_scalars(&job->of.verify, s);
 }
 
-uint64_t MB_SYMBOL(mb_p384_verify_finish)(struct mb_p384_job *storage)
+uint64_t MB_SYMBOL(p384_verify_finish)(struct mb_p384_job *storage)
 {
 	struct job *job = job_of(storage);
 	uint64_t done;
@@ -133,7 +133,7 @@ uint64_t MB_SYMBOL(mb_p384_verify_finish)(struct mb_p384_job *storage)
 	return done;
 }
 
-bool MB_SYMBOL(mb_p384_step)(struct mb_p384_job *storage)
+bool MB_SYMBOL(p384_step)(struct mb_p384_job *storage)
 {
 	struct job *job = job_of(storage);
 

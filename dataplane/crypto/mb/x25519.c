@@ -98,7 +98,7 @@ static void ladder_run(struct fe *out_x, struct fe *out_z, const struct lane_wor
 	*out_z = fe_carry(l.z2);
 }
 
-uint64_t MB_SYMBOL(mb_x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
+uint64_t MB_SYMBOL(x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
 	const uint8_t *const peers[], unsigned n)
 {
 	struct fe x[VEC_LANES], z[VEC_LANES];
@@ -121,7 +121,7 @@ uint64_t MB_SYMBOL(mb_x25519_shared)(uint8_t *const out_secrets[], const uint8_t
 // u = (1 + y) / (1 - y) (RFC 7748 4.1) of k B. The clamped k is a multiple of 8 and below 8 L, the least one
 // with k B = 0, so Z - Y is never zero. To be odd, as the comb needs it, k becomes k + L, which is the same
 // point.
-uint64_t MB_SYMBOL(mb_x25519_keygen)(
+uint64_t MB_SYMBOL(x25519_keygen)(
 	uint8_t *const out_public[], const uint8_t *const private_keys[], unsigned n)
 {
 	struct fe x[VEC_LANES], z[VEC_LANES];
