@@ -58,11 +58,10 @@ static void reference_seal(const struct aead_key *key, const uint8_t nonce[AEAD_
 static void reference_nonce(const struct aead_key *key, uint64_t number, uint8_t nonce[AEAD_NONCE_LEN])
 {
 	memcpy(nonce, key->iv, AEAD_NONCE_LEN);
-	for (int i = 0; i < 8; i++) {
-		if (key->nonce_form == AEAD_NONCE_EXPLICIT)
-			nonce[4 + i] = 0;
+	if (key->nonce_form == AEAD_NONCE_EXPLICIT)
+		memset(nonce + 4, 0, 8);
+	for (int i = 0; i < 8; i++)
 		nonce[11 - i] ^= (uint8_t)(number >> (8 * i));
-	}
 }
 
 // Cuts len bytes into pieces anywhere, empty ones included.
