@@ -31,7 +31,7 @@ enum key_verdict {
 size_t private_key_footprint(const struct evp_pkey_st *pkey);
 
 // Lays the key out in memory (aligned to 64, at least the footprint), checks it and sets *out_key. The memory
-// is wiped when the verdict is not KEY_OK. body is what the workers' lanes run with; for SELECT_LANES_SCALAR
+// is wiped when the verdict is not KEY_OK. body is what the workers' lanes run with; for scalar ones
 // the key keeps a reference to the EVP_PKEY.
 enum key_verdict private_key_load(struct mut_span memory, struct evp_pkey_st *pkey, enum select_lanes body,
 	const struct private_key **out_key) __attribute__((warn_unused_result));
@@ -45,7 +45,7 @@ void private_key_destroy(const struct private_key *key);
 
 enum key_type private_key_type(const struct private_key *key);
 
-// 2048, 3072 or 4096 for RSA; 256, 384, 255 for the others.
+// 2048, 3072 or 4096 for RSA; 256 or 384 for the others.
 unsigned private_key_bits(const struct private_key *key);
 
 // Longest signature that the key makes.

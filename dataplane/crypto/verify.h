@@ -2,8 +2,8 @@
 //
 // Checking a peer's signature (CertificateVerify, ServerKeyExchange) with the public key of its certificate.
 //
-// P-256 goes through lanes where there are kernels; the rest is done at once by OpenSSL. Nothing here is
-// secret.
+// With kernels, ECDSA goes through lanes and RSA of their sizes is done at once by them; the rest is done at
+// once by OpenSSL, which allocates. Nothing here is secret.
 #pragma once
 
 #include "crypto/lanes.h"
@@ -18,7 +18,7 @@ enum verify_status {
 };
 
 enum {
-	VERIFY_INPUT_MAX_LEN = 65 + 32 + 64
+	VERIFY_INPUT_MAX_LEN = 97 + 48 + 96
 };
 
 struct verification {
