@@ -111,7 +111,7 @@ bool syn_cache_advance(struct syn_cache *cache, struct syn_entry *entry)
 	if (entry->stage + 1 == SYN_STAGES)
 		return false;
 	stage_unlink(cache, entry);
-	entry->stage = (uint8_t)(entry->stage + 1) & 0xf;
+	entry->stage = (entry->stage + 1u) & 0xfu;
 	stage_push(cache, entry);
 	return true;
 }

@@ -226,6 +226,7 @@ struct tcp_conn_info {
 	uint16_t mss;
 	uint32_t srtt_us, rto_us, min_rtt_us;
 	uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd;
+	uint32_t snd_una; // sequence number of the oldest byte that is not acknowledged
 	uint32_t n_unacked, n_unsent, n_readable;
 	bool timestamps, sack, ecn;
 };
