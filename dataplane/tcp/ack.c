@@ -125,7 +125,7 @@ bool tcp_ack_segment(struct tcp_rx *rx)
 	ack.ecn_echo = (rx->flags & SEGMENT_ECE) != 0 && (conn->flags & TCP_CONN_ECN) != 0;
 	if (ack.n_acked != 0 || ack.sacked || ack.duplicate || ack.dsack_bytes != 0 || ack.ecn_echo)
 		judge(tcp, conn, &ack);
-	if (conn->lost_bytes != 0 || !seq_eq(conn->snd_end, conn->snd_nxt))
+	if (conn->lost_bytes != 0 || tcp_unsent(conn) != 0)
 		tcp_conn_want_output(tcp, conn);
 	return true;
 }

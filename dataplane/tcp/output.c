@@ -141,7 +141,7 @@ static bool output_lost(struct output *o)
 static uint32_t sendable(struct output *o, uint32_t limit)
 {
 	struct tcp_conn *conn = o->conn;
-	uint32_t queued = seq_len(conn->snd_end, conn->snd_nxt);
+	uint32_t queued = tcp_unsent(conn);
 	uint32_t flight = tcp_in_flight(conn);
 	uint32_t cwnd = conn->cwnd > flight ? conn->cwnd - flight : 0;
 	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
@@ -170,7 +170,7 @@ static bool send_new(struct output *o, uint32_t len, uint8_t entry_flags)
 {
 	struct tcp_conn *conn = o->conn;
 	bool was_idle = seq_eq(conn->snd_una, conn->snd_nxt);
-	bool last = len == seq_len(conn->snd_end, conn->snd_nxt);
+	bool last = len == tcp_unsent(conn);
 	struct tcp_tx tx = {.seq = conn->snd_nxt,
 		.len = len,
 		.seg_max = (entry_flags & TCP_SENT_PROBE) != 0 ? len : o->seg_max,
@@ -221,7 +221,7 @@ static bool output_mtu_probe(struct output *o)
 	struct seq start = o->conn->snd_nxt;
 
 	if (len == 0 || o->seg_max != o->conn->mss || sendable(o, len) < o->seg_max ||
-		seq_len(o->conn->snd_end, start) < len + o->conn->mss ||
+		tcp_unsent(o->conn) < len + o->conn->mss ||
 		tcp_in_flight(o->conn) + len > o->conn->cwnd ||
 		seq_len(start, o->conn->snd_una) + len > o->conn->snd_wnd)
 		return true;
@@ -237,7 +237,7 @@ static void output_new(struct output *o)
 	uint32_t len;
 
 	conn->flags &= ~(uint32_t)TCP_CONN_CWND_LIMITED;
-	if (seq_eq(conn->snd_end, conn->snd_nxt) && !fin_due(conn))
+	if (tcp_unsent(conn) == 0 && !fin_due(conn))
 		return;
 	if (seq_eq(conn->snd_una, conn->snd_nxt))
 		tcp_cc_restart_after_idle(o->tcp, conn);
@@ -247,7 +247,7 @@ static void output_new(struct output *o)
 		if (pace_wait(o) || !send_new(o, len, 0))
 			return;
 	}
-	if (seq_eq(conn->snd_end, conn->snd_nxt) && fin_due(conn))
+	if (tcp_unsent(conn) == 0 && fin_due(conn))
 		(void)send_new(o, 0, 0);
 }
 
@@ -255,7 +255,7 @@ static void output_new(struct output *o)
 static void output_tlp(struct output *o)
 {
 	struct tcp_conn *conn = o->conn;
-	uint32_t queued = seq_len(conn->snd_end, conn->snd_nxt);
+	uint32_t queued = tcp_unsent(conn);
 	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
 	struct tcp_sent *tail;
 
@@ -290,7 +290,7 @@ static void output_probe(struct output *o)
 	struct tcp_conn *conn = o->conn;
 	struct tcp_tx tx = {.seq = seq_add(conn->snd_una, -1u), .seg_max = o->seg_max};
 	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
-	uint32_t queued = seq_len(conn->snd_end, conn->snd_nxt);
+	uint32_t queued = tcp_unsent(conn);
 
 	conn->flags &= ~(uint32_t)TCP_CONN_PROBE_DUE;
 	if (out == 0 && queued != 0 && conn->snd_wnd != 0) {
@@ -308,7 +308,7 @@ static void maybe_persist(struct output *o)
 {
 	struct tcp_conn *conn = o->conn;
 
-	if (!seq_eq(conn->snd_una, conn->snd_nxt) || seq_eq(conn->snd_end, conn->snd_nxt) || o->starved ||
+	if (!seq_eq(conn->snd_una, conn->snd_nxt) || tcp_unsent(conn) == 0 || o->starved ||
 		tcp_timer_running(conn, TCP_TIMER_PACE))
 		return;
 	tcp_loss_timer_start_persist(o->tcp, conn);

@@ -155,7 +155,7 @@ static bool frto_acked(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
 		return false;
 	}
 	if (cold->frto == FRTO_REPEATED) {
-		if (seq_eq(conn->snd_end, conn->snd_nxt)) {
+		if (tcp_unsent(conn) == 0) {
 			frto_loss_is_real(tcp, conn); // nothing new to send
 			return false;
 		}

@@ -77,6 +77,12 @@ static inline struct tcp_conn_cold *tcp_cold(const struct tcp *tcp, const struct
 	return &tcp->colds[pool_index(&tcp->conns, conn)];
 }
 
+// Bytes queued and not sent. (After the FIN snd_nxt lies one beyond snd_end.)
+static inline uint32_t tcp_unsent(const struct tcp_conn *conn)
+{
+	return seq_lt(conn->snd_nxt, conn->snd_end) ? seq_len(conn->snd_end, conn->snd_nxt) : 0;
+}
+
 // Our timestamp clock ticks in milliseconds (RFC 7323 5.4), at an offset that differs from flow to flow.
 static inline uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn)
 {

@@ -250,7 +250,7 @@ void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tc
 		.rcv_wnd = seq_len(conn->rcv_adv, conn->rcv_nxt),
 		.snd_una = conn->snd_una.value,
 		.n_unacked = seq_len(conn->snd_nxt, conn->snd_una),
-		.n_unsent = seq_lt(conn->snd_nxt, conn->snd_end) ? seq_len(conn->snd_end, conn->snd_nxt) : 0,
+		.n_unsent = tcp_unsent(conn),
 		.n_readable = conn->rcv_queued,
 		.timestamps = (conn->flags & TCP_CONN_TIMESTAMPS) != 0,
 		.sack = (conn->flags & TCP_CONN_SACK) != 0,

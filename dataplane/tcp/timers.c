@@ -98,7 +98,7 @@ static void loss_timeout(struct tcp *tcp, struct tcp_conn *conn)
 	}
 	switch ((enum tcp_timer_kind)conn->timer_kind) {
 	case TCP_TIMER_KIND_PERSIST:
-		if (seq_eq(conn->snd_una, conn->snd_nxt) && !seq_eq(conn->snd_end, conn->snd_nxt))
+		if (seq_eq(conn->snd_una, conn->snd_nxt) && tcp_unsent(conn) != 0)
 			persist_timeout(tcp, conn);
 		return;
 	case TCP_TIMER_KIND_REORDER: {

@@ -118,8 +118,6 @@ static struct port_mem_wire random_wire(void)
 		wire.loss_ppm = ONE_OF(100, 1000, 10000, 50000, 100000, 300000);
 	if (chance(40))
 		wire.duplicate_ppm = ONE_OF(1000, 10000, 100000);
-	if (chance(40))
-		wire.corrupt_ppm = ONE_OF(1000, 10000, 50000);
 	if (chance(40)) {
 		wire.reorder_ppm = ONE_OF(1000, 20000, 200000);
 		wire.reorder_us = ONE_OF(50, 500, 5000, 50000);
@@ -199,6 +197,7 @@ static void random_sim(uint64_t seed)
 		sim.options.wire[i] = random_wire();
 		sim.options.tcp[i] = random_tcp(i);
 	}
+	sim.options.corrupt_ppm = chance(40) ? ONE_OF(1000, 10000, 50000) : 0;
 	sim.v6 = chance(40);
 	sim.icmp_lies = chance(30);
 	sim.n_flows = 1 + below(FLOWS_MAX);

@@ -45,6 +45,63 @@ struct rte_mbuf *twin_app_buffer(void)
 	return rte_pktmbuf_alloc(app_pool);
 }
 
+static struct port *inner_of(struct port *port)
+{
+	return ((struct twin_port *)port)->inner;
+}
+
+static uint64_t port_random(struct twin_port *port)
+{
+	port->random ^= port->random << 13;
+	port->random ^= port->random >> 7;
+	port->random ^= port->random << 17;
+	return port->random;
+}
+
+static uint16_t corrupting_rx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct twin_port *outer = (struct twin_port *)port;
+	uint16_t n_received = port_rx_burst(outer->inner, queue, mbufs, n);
+
+	for (uint16_t i = 0; i < n_received; i++) {
+		uint64_t bit;
+
+		if (port_random(outer) % 1000000 >= outer->corrupt_ppm)
+			continue;
+		bit = port_random(outer) % (mbufs[i]->data_len * 8u);
+		*rte_pktmbuf_mtod_offset(mbufs[i], uint8_t *, bit / 8) ^= (uint8_t)(1u << bit % 8);
+		// The NIC's verdict was about the frame as it was.
+		mbufs[i]->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	}
+	return n_received;
+}
+
+static uint16_t plain_tx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	return port_tx_burst(inner_of(port), queue, mbufs, n);
+}
+
+static bool plain_link_up(struct port *port)
+{
+	return port_link_up(inner_of(port));
+}
+
+static void plain_stats(struct port *port, struct port_stats *out_stats)
+{
+	port_stats(inner_of(port), out_stats);
+}
+
+static void plain_close(struct port *port)
+{
+	port_close(inner_of(port));
+}
+
+static const struct port_ops twin_port_ops = {.rx_burst = corrupting_rx_burst,
+	.tx_burst = plain_tx_burst,
+	.link_up = plain_link_up,
+	.stats = plain_stats,
+	.close = plain_close};
+
 static void open_stack(struct twin *twin, uint32_t side, struct port *port)
 {
 	struct twin_stack *stack = &twin->stacks[side];
@@ -55,12 +112,15 @@ static void open_stack(struct twin *twin, uint32_t side, struct port *port)
 		.n_workers = 1};
 	char reason[256];
 
-	stack->port = port;
+	stack->wire_end = port;
+	stack->port = (struct twin_port){.port = {.ops = &twin_port_ops, .info = port->info},
+		.inner = port,
+		.random = twin->options->seed | 1};
 	stack->v4 = addresses[side][0].addr;
 	stack->v6 = addresses[side][1].addr;
 	stack->config = (struct net_config){.n_ports = 1,
 		.n_addresses = 2,
-		.ports = {{.port = port, .mtu = twin->options->mtu}},
+		.ports = {{.port = &stack->port.port, .mtu = twin->options->mtu}},
 		.addresses = addresses[side]};
 	for (uint32_t i = 0; i < 6; i++)
 		stack->config.flow_secret.nh[i] = (twin->options->seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -113,8 +173,10 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 		}
 		clock_virtual_advance(SETTLE_STEP_US);
 	}
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < 2; i++) {
 		port_mem_set_wire(ends[i], &options->wire[i]);
+		twin->stacks[i].port.corrupt_ppm = options->corrupt_ppm;
+	}
 }
 
 void twin_close(struct twin *twin)
@@ -124,7 +186,7 @@ void twin_close(struct twin *twin)
 		net_stop(twin->stacks[i].net);
 	}
 	for (uint32_t i = 0; i < 2; i++)
-		port_close(twin->stacks[i].port);
+		port_close(twin->stacks[i].wire_end);
 	SLUICE_ASSERT(rte_mempool_avail_count(rx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(tx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(app_pool) == APP_BUFFERS);
@@ -161,7 +223,7 @@ uint64_t twin_next_us(const struct twin *twin)
 
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct twin_stack *stack = &twin->stacks[i];
-		uint64_t due[3] = {port_mem_next_us(stack->port), tcp_next_timer_us(stack->tcp),
+		uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
 			net_next_timer_us(stack->net)};
 
 		for (uint32_t k = 0; k < 3; k++)

@@ -18,7 +18,13 @@
 struct twin_stack {
 	struct net *net;
 	struct tcp *tcp;
-	struct port *port;
+	struct port *wire_end;
+	struct twin_port {
+		struct port port;
+		struct port *inner;
+		uint64_t random;
+		uint32_t corrupt_ppm;
+	} port;
 	struct counters counters;
 	struct log_ring log;
 	struct ip_addr v4, v6;
@@ -30,6 +36,9 @@ struct twin_options {
 	uint64_t seed;
 	uint16_t mtu;
 	uint32_t capabilities[2];
+	// One bit of a frame is flipped, behind the wire: one, because the Internet checksum does not notice every
+	// pair, and what it does not notice TCP can't repair.
+	uint32_t corrupt_ppm;
 	struct port_mem_wire wire[2]; // in front of which the stacks learn to know each other without loss
 	struct tcp_config tcp[2];
 };
