@@ -328,11 +328,16 @@ void tcp_rx_listen_ack(struct tcp_rx *rx)
 	bool timestamps = tcp->config.timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0;
 	struct syn_cookie facts;
 
-	if (!tcp->cookies_out || tcp->now_ms - tcp->cookie_ms > COOKIE_LIFE_MS ||
-		!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
-		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
+	if (!tcp->cookies_out || tcp->now_ms - tcp->cookie_ms > COOKIE_LIFE_MS) {
 		tcp_count(tcp, COUNTER_TCP_NO_CONNECTION);
 		tcp_reply_reset(tcp, rx->segment);
+		return;
+	}
+	// While cookies are out, what is not one may be the second segment of a peer whose first was lost: it
+	// will send that again, unless we reset it.
+	if (!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
+		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
+		tcp_count(tcp, COUNTER_TCP_COOKIE_REFUSED);
 		return;
 	}
 	agreed.peer_mss = facts.mss;

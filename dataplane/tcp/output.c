@@ -183,7 +183,12 @@ static bool send_new(struct output *o, uint32_t len, uint8_t entry_flags)
 	tx.flags = (uint8_t)((last ? SEGMENT_PSH : 0) | (fin ? SEGMENT_FIN : 0));
 	if ((conn->flags & TCP_CONN_ECN_CWR_DUE) != 0 && len != 0)
 		tx.flags |= SEGMENT_CWR;
-	if (!tcp_scoreboard_has_room(o->tcp, conn) || (n = tcp_emit(o->tcp, conn, &tx)) < 0) {
+	if (!tcp_scoreboard_has_room(o->tcp, conn)) {
+		o->starved = was_idle; // otherwise the next acknowledgement makes room
+		return false;
+	}
+	n = tcp_emit(o->tcp, conn, &tx);
+	if (n < 0) {
 		o->starved = true;
 		return false;
 	}

@@ -172,10 +172,10 @@ static struct tcp_config random_tcp(uint32_t side)
 
 static void random_end(struct end *end)
 {
-	end->n_to_send = chance(15) ? 0 : chance(60) ? below(20000) : below(400000);
+	end->n_to_send = chance(15) ? 0 : chance(85) ? below(20000) : below(300000);
 	end->chunk = ONE_OF(1, 100, 1448, 5000, 16384);
-	if (end->chunk == 1 && end->n_to_send > 3000)
-		end->n_to_send = below(3000);
+	if (end->chunk == 1 && end->n_to_send > 1000)
+		end->n_to_send = below(1000);
 	end->appetite = ONE_OF(500, 5000, 1000000);
 	end->rest_us = chance(30) ? ONE_OF(100, 5000, 200000) : 0;
 	// A glacial reader makes a long transfer and nothing else.
