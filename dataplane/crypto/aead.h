@@ -10,7 +10,7 @@
 //
 //   aead_key   key | iv | id | nonce form | slot hint | serial        56 bytes
 //                                               v
-//   aead_cache [ slot 0 | slot 1 | ... ]   slot = serial of its key, referenced bit, expanded tables
+//   aead_cache [ slot 0 | slot 1 | ... ]   slot = expanded tables; head = serial of their key, referenced
 //
 // Records go in bursts over many connections. A job's input and output are lists of pieces, so that a record
 // may lie in received segments and be opened where it lies, or be sealed from several buffers into several
@@ -58,17 +58,22 @@ struct aead_key {
 	uint64_t serial;    // names this key in the cache; never 0, never used twice
 };
 
-struct aead_slot;
+struct aead_slot_head {
+	uint64_t serial; // 0: the slot is empty
+	bool referenced; // since the clock hand was here last
+};
+
+struct gcm_key_data; // ipsec-mb's expanded key
 struct IMB_MGR;
 
 struct aead_cache {
 	struct IMB_MGR *mgr; // ipsec-mb's function table, in our arena
-	struct aead_slot *slots;
+	struct aead_slot_head *heads;
+	struct gcm_key_data *slots;
 	uint32_t n_slots;
 	uint32_t hand; // the clock's
 	uint64_t last_serial;
 	struct counters *counters; // NULL where nobody counts
-	uint8_t *gather;           // one record, for inputs that are gathered first
 };
 
 struct aead_job {

@@ -19,6 +19,7 @@ enum select_lanes {
 struct select_features {
 	bool avx512_ifma; // and the AVX-512 F, DQ, BW, VL that the kernels use
 	bool sha_ni;
+	bool bmi2;
 	bool vaes;
 	bool rdrand;
 };
@@ -31,5 +32,5 @@ enum select_lanes select_best_lanes(void);
 
 const char *select_lanes_name(enum select_lanes lanes);
 
-// One line for people: "lanes ifma, sha256 sha-ni, aead ipsec-mb 1.3.0 avx512". Returns its length.
+// One line for people: "lanes ifma, sha256 sha-ni, aead ipsec-mb 1.3.0 vaes, scalar 3.0.17". Returns its
 size_t select_describe(enum select_lanes lanes, char *out, size_t out_len);
