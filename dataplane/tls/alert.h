@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Alerts, and the verdict that every parser and handler returns: either all is well, or the alert that the
-// RFC names for what the peer did. The verdict's number is the alert's, so that turning one into the other is
-// no table.
+// Alerts, and the verdict that every parser and handler returns: all is well, or the alert that the RFC names
+// for what the peer did, or (handlers only) what has to be waited for. The number of a refusal is the alert's,
+// so that turning one into the other is no table.
 #pragma once
 
 #include <stdbool.h>
@@ -22,7 +22,17 @@ enum tls_verdict {
 #include "tls/alerts.def"
 #undef ALERT
 	TLS_OK = 256,
+	// All is well so far, and something else has to come first.
+	TLS_WAITS_KX,     // a key share or a shared secret
+	TLS_WAITS_SIGN,   // a signature, made or checked
+	TLS_WAITS_LOOKUP, // a session that another worker may have
+	TLS_WAITS_VERIFY, // the verdict on a certificate chain
 };
+
+static inline bool tls_is_refusal(enum tls_verdict verdict)
+{
+	return verdict < TLS_OK;
+}
 
 #define TLS_MUST_CHECK __attribute__((warn_unused_result))
 
