@@ -21,7 +21,7 @@ struct crypto {
 	struct random random;
 	struct lanes *lanes;
 	struct ephemeral_pool *ephemeral[N_EPHEMERAL_KINDS];
-	struct nonce_pool *nonces[N_NONCE_CURVES]; // NULL: prepared signatures are off
+	struct nonce_pool *nonces[N_NONCE_POOLS]; // by enum mb_curve; NULL: off, or no kernels
 	struct aead_cache aead;
 	struct counters *counters;
 	uint64_t now_us; // of this turn
@@ -43,6 +43,10 @@ bool crypto_refill(struct crypto *crypto, uint64_t budget_tsc, bool urgent);
 
 // A key was loaded or removed: mixes it into the generator.
 void crypto_note_key(struct crypto *crypto, const struct private_key *key);
+
+// When a sleeping worker has to take its next turn, for lanes to be run or for something to be wiped in time;
+// UINT64_MAX: not for us.
+uint64_t crypto_next_us(const struct crypto *crypto);
 
 // Wipes everything; no request may be pending.
 void crypto_destroy(struct crypto *crypto);

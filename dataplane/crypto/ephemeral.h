@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ready key pairs for key agreement: X25519 and P-256, made ahead eight at a time, used once.
+// Ready key pairs for key agreement: X25519 and P-256, made ahead in full batches, used once.
 //
-// They need nothing from a peer, so they never wait: an empty pool makes a full batch on the spot. Taking a
-// pair moves it out and wipes its place. No pair outlives a second or a break in time (random.h): older ones
-// are wiped unused.
+//   slots   [ .... | oldest ready ... newest ready | .... ]     a ring: taken at the old end, made at the
+//   new
+//
+// They need nothing from a peer, so they never wait: an empty pool makes a batch of eight on the spot. Taking
+// a pair moves it out and wipes its place. No pair outlives a second or a break in time (random.h): older
+// ones are wiped unused. So that an idle worker does not make what nobody takes, the pool fills up to what
+// was taken in the last second, at least to one batch.
 #pragma once
 
 #include "crypto/lanes.h"
 
-struct random;
 struct ephemeral_pool;
 
 enum ephemeral_kind {
@@ -29,17 +32,22 @@ size_t ephemeral_share_len(enum ephemeral_kind kind);
 
 size_t ephemeral_pool_footprint(uint32_t capacity);
 
-// Holds up to `capacity` pairs (rounded up to eights). NULL when the arena has no room.
+// Holds up to `capacity` pairs, at least 32. NULL when the arena has no room.
 struct ephemeral_pool *ephemeral_pool_create(
 	struct arena *arena, enum ephemeral_kind kind, uint32_t capacity, struct lanes *lanes);
 
 // Moves a pair out: never used before, never handed out again.
-void ephemeral_pool_take(struct ephemeral_pool *pool, struct random *random, uint64_t now_us,
-	uint8_t private_key[EPHEMERAL_PRIVATE_LEN], uint8_t *out_share);
+void ephemeral_pool_take(struct ephemeral_pool *pool, uint64_t now_us,
+	uint8_t out_private_key[EPHEMERAL_PRIVATE_LEN], uint8_t *out_share);
 
-// Drops what is too old and makes at most one batch of eight if fewer than the high mark are ready. True if
-// it made one.
-bool ephemeral_pool_refill(struct ephemeral_pool *pool, struct random *random, uint64_t now_us);
+// Wipes what is too old or from before a break.
+void ephemeral_pool_expire(struct ephemeral_pool *pool, uint64_t now_us);
+
+// Makes one batch if the pool is below its high mark (urgent: its low mark, a quarter). True if it made one.
+bool ephemeral_pool_refill(struct ephemeral_pool *pool, uint64_t now_us, bool urgent);
+
+// When the oldest pair has to be wiped; UINT64_MAX when there is none.
+uint64_t ephemeral_pool_expires_us(const struct ephemeral_pool *pool);
 
 // Pairs ready.
 uint32_t ephemeral_pool_count(const struct ephemeral_pool *pool);

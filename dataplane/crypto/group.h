@@ -15,6 +15,7 @@
 // kind.
 #pragma once
 
+#include "crypto/ephemeral.h"
 #include "crypto/lanes.h"
 
 struct crypto;
@@ -39,8 +40,10 @@ struct group {
 	uint16_t server_share_len;
 	uint16_t private_len;
 	uint16_t secret_len;
-	uint8_t secret_op; // enum lane_op that makes the secret
-	uint8_t public_op; // enum lane_op that makes the share; N_LANE_OPS: from the pool of ready keys
+	uint8_t secret_op;  // enum lane_op that makes the secret
+	uint8_t ready_kind; // enum ephemeral_kind of the pool that key and share come from;
+			    // N_EPHEMERAL_KINDS: none
+	uint8_t public_op;  // where there is no pool: enum lane_op that makes the share
 	const char *name;
 };
 

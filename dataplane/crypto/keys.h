@@ -13,6 +13,7 @@
 #pragma once
 
 #include "crypto/scheme.h"
+#include "crypto/select.h"
 
 struct evp_pkey_st; // OpenSSL's EVP_PKEY
 struct x509_st;     // OpenSSL's X509
@@ -30,8 +31,9 @@ enum key_verdict {
 size_t private_key_footprint(const struct evp_pkey_st *pkey);
 
 // Lays the key out in memory (aligned to 64, at least the footprint), checks it and sets *out_key. The memory
-// is wiped when the verdict is not KEY_OK.
-enum key_verdict private_key_load(struct mut_span memory, const struct evp_pkey_st *pkey,
+// is wiped when the verdict is not KEY_OK. body is what the workers' lanes run with; for scalar ones
+// the key keeps a reference to the EVP_PKEY.
+enum key_verdict private_key_load(struct mut_span memory, struct evp_pkey_st *pkey, enum select_lanes body,
 	const struct private_key **out_key) __attribute__((warn_unused_result));
 
 // PKCS#8, or the traditional forms, unencrypted. Parses to an EVP_PKEY; the caller frees it with

@@ -13,8 +13,9 @@
 //
 // A queue fires (DESIGN.md section 5) when eight wait; or when the turn received nothing new; or when its
 // oldest has waited its budget. A partial batch below the operation's break-even count goes to scalar code,
-// where there is scalar code. What holds the core for more than about 150 us is done in slices, one slice per
-// lanes_run; a sliced batch in progress is continued before a new one of its kind begins.
+// where there is scalar code. What holds the core for more than about 150 us is done in slices, at most one
+// slice of a kind per lanes_run; a sliced batch in progress is finished before a new one of its kind begins.
+// No call begins anything more once it has worked for 30 us: what is due goes on in the next call.
 //
 // Each lane has a status of its own: a bad point in one says nothing about its neighbours.
 #pragma once
@@ -81,8 +82,8 @@ void lane_request_init(struct lane_request *request, void *owner);
 // Takes the request; status becomes LANE_WAITING.
 void lanes_submit(struct lanes *lanes, struct lane_request *request, uint64_t now_tsc);
 
-// Fires what the rule says at this time, and does at most one slice of work per kind. nothing_new: this
-// turn's receive burst was empty. Returns the number of requests that completed.
+// Fires what the rule says at this time, and continues what is in progress. nothing_new: this turn's receive
+// burst was empty. Returns the number of requests that completed.
 uint32_t lanes_run(struct lanes *lanes, uint64_t now_tsc, bool nothing_new);
 
 // The next completed request, status LANE_OK, LANE_BAD_INPUT or LANE_FAULT; NULL when there is none.
@@ -92,7 +93,7 @@ struct lane_request *lanes_pop_completed(struct lanes *lanes);
 // a running batch computes on, for nobody.) Harmless on one that is idle or was popped.
 void lanes_cancel(struct lanes *lanes, struct lane_request *request);
 
-// Requests waiting or running; 0 means that a worker may sleep.
+// Work in hand, requests and batches; 0 means that a worker may sleep.
 uint32_t lanes_n_pending(const struct lanes *lanes);
 
 // The TSC time at which the oldest waiting request's budget ends; UINT64_MAX when none waits.

@@ -217,6 +217,12 @@ bool random_check(struct random *random, uint64_t now_us)
 	return true;
 }
 
+uint32_t random_epoch(struct random *random)
+{
+	(void)reseed_after_fork(random);
+	return random->epoch;
+}
+
 void random_wipe(struct random *random)
 {
 	wipe(random, sizeof *random);

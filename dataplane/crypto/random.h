@@ -50,4 +50,7 @@ void random_mix(struct random *random, struct span entropy);
 // for a fork always. True when it found a break and reseeded (epoch has changed).
 bool random_check(struct random *random, uint64_t now_us);
 
+// The current epoch, after a check for a fork.
+uint32_t random_epoch(struct random *random);
+
 void random_wipe(struct random *random);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/select.h"
 
+#include "crypto/mb/kernels.h"
+
 #include <cpuid.h>
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
@@ -18,6 +20,7 @@ __attribute__((constructor)) static void read_features(void)
 {
 	unsigned eax, ebx, ecx, edx;
 
+	features.avx512_ifma = mb_kernels_select() != NULL;
 	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx))
 		features.rdrand = (ecx & LEAF1_RDRAND) != 0;
 	if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
@@ -32,14 +35,17 @@ const struct select_features *select_features(void)
 	return &features;
 }
 
-enum select_lanes select_best_lanes(void)
+enum select_lanes select_resolve_lanes(enum select_lanes lanes)
 {
+	if (lanes != SELECT_LANES_AUTO)
+		return lanes;
 	return features.avx512_ifma ? SELECT_LANES_IFMA : SELECT_LANES_SCALAR;
 }
 
 const char *select_lanes_name(enum select_lanes lanes)
 {
 	static const char *const names[] = {
+		[SELECT_LANES_AUTO] = "auto",
 		[SELECT_LANES_IFMA] = "ifma",
 		[SELECT_LANES_SCALAR] = "scalar",
 		[SELECT_LANES_PLAIN] = "plain",
@@ -51,8 +57,8 @@ const char *select_lanes_name(enum select_lanes lanes)
 size_t select_describe(enum select_lanes lanes, char *out, size_t out_len)
 {
 	int len = snprintf(out, out_len, "lanes %s, sha256 %s, aead ipsec-mb %s%s, scalar %s",
-		select_lanes_name(lanes), features.sha_ni ? "sha-ni" : "portable", imb_get_version_str(),
-		features.vaes ? " vaes" : "", OpenSSL_version(OPENSSL_VERSION_STRING));
+		select_lanes_name(select_resolve_lanes(lanes)), features.sha_ni ? "sha-ni" : "portable",
+		imb_get_version_str(), features.vaes ? " vaes" : "", OpenSSL_version(OPENSSL_VERSION_STRING));
 
 	return len < 0 ? 0 : (size_t)len < out_len ? (size_t)len : out_len - 1;
 }

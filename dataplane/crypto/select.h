@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 enum select_lanes {
+	SELECT_LANES_AUTO, // the best that the CPU has
 	SELECT_LANES_IFMA,
 	SELECT_LANES_SCALAR,
 	SELECT_LANES_PLAIN
@@ -27,8 +28,8 @@ struct select_features {
 // What this CPU and operating system offer; asked once, at program load.
 const struct select_features *select_features(void);
 
-// IFMA where the CPU has it, else SCALAR.
-enum select_lanes select_best_lanes(void);
+// AUTO becomes IFMA where the CPU has it, else SCALAR; the others stay as they are.
+enum select_lanes select_resolve_lanes(enum select_lanes lanes);
 
 const char *select_lanes_name(enum select_lanes lanes);
 

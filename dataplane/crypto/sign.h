@@ -25,7 +25,6 @@ enum sign_status {
 struct signing {
 	struct lane_request request;
 	const struct private_key *key;
-	const struct scheme *scheme;
 	struct span message; // Ed25519: over input
 	uint16_t signature_len;
 	uint8_t input[SIGN_MESSAGE_MAX_LEN];

@@ -2,32 +2,14 @@
 //
 // Checking a peer's signature (CertificateVerify, ServerKeyExchange) with the public key of its certificate.
 //
-// The public key is extracted where the certificate is parsed, off the worker, into a flat struct without
-// pointers. Nothing here is secret.
+// With kernels, ECDSA goes through lanes and RSA of their sizes is done at once by them; the rest is done at
+// once by OpenSSL, which allocates. Nothing here is secret.
 #pragma once
 
 #include "crypto/lanes.h"
+#include "crypto/public_key.h"
 
 struct crypto;
-struct evp_pkey_st;
-
-enum {
-	PUBLIC_KEY_RSA_MAX_LEN = 512
-};
-
-struct public_key {
-	uint8_t type; // enum key_type
-	uint16_t len; // bytes used in bytes: point, Ed25519 key, or RSA modulus
-	uint32_t rsa_exponent;
-	uint8_t bytes[PUBLIC_KEY_RSA_MAX_LEN];
-};
-
-// From a SubjectPublicKeyInfo (DER), or from OpenSSL's object. KEY_UNSUPPORTED also for RSA below 2048 or
-// above 4096 bits and for exponents that are even, below 3 or above 32 bits.
-enum key_verdict public_key_from_spki(struct public_key *out_key, struct span spki)
-	__attribute__((warn_unused_result));
-enum key_verdict public_key_from_pkey(struct public_key *out_key, const struct evp_pkey_st *pkey)
-	__attribute__((warn_unused_result));
 
 enum verify_status {
 	VERIFY_GOOD,
@@ -36,7 +18,7 @@ enum verify_status {
 };
 
 enum {
-	VERIFY_INPUT_MAX_LEN = 65 + 32 + 64
+	VERIFY_INPUT_MAX_LEN = 97 + 48 + 96
 };
 
 struct verification {

@@ -74,6 +74,11 @@ bool random_check(struct random *random, uint64_t now_us)
 	return broken;
 }
 
+uint32_t random_epoch(struct random *random)
+{
+	return random->epoch;
+}
+
 void random_wipe(struct random *random)
 {
 	wipe(random, sizeof *random);

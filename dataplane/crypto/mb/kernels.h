@@ -25,6 +25,7 @@
 
 #include "base/span.h"
 #include "crypto/mb/ecdsa.h"
+#include "crypto/mb/rsa.h"
 
 #define MB_LANES           8
 #define MB_REQUESTS_MAX    64 // eight groups
@@ -87,9 +88,25 @@ struct mb_kernels {
 	uint64_t (*p384_verify_finish)(struct mb_p384_job *job);
 	bool (*p384_step)(struct mb_p384_job *job);
 
+	// The Ed25519 public key of a clamped secret scalar; what mb_ed25519_key_set (ed25519.h) calls.
+	void (*ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32]);
+
 	// Ed25519 signatures (RFC 8032 5.1.6), deterministic; never fails. Up to MB_REQUESTS_MAX.
 	uint64_t (*ed25519_sign)(uint8_t *const out_signatures[], const struct mb_ed25519_key *const keys[],
 		const struct span messages[], unsigned n);
+
+	// RSA private operation, n <= MB_LANES, keys of one size: see rsa.h. rsa_sign_step does about `slice`
+	// instructions' worth, at least one piece, and returns true while there is more to do. finish wipes
+	// the job; its outputs have MB_RSA_LEN bytes each.
+	void (*rsa_sign_begin)(struct mb_rsa_job *job, const struct mb_rsa_request requests[], unsigned n);
+	bool (*rsa_sign_step)(struct mb_rsa_job *job, unsigned slice);
+	uint64_t (*rsa_sign_finish)(
+		struct mb_rsa_job *job, uint8_t *const out_signatures[], enum mb_rsa_verdict out_verdicts[]);
+
+	// RSA public operation, s^e mod n, n <= MB_LANES, in one call; the job is working memory and is not
+	// wiped. Fails for a signature not below the modulus and an unusable public key.
+	uint64_t (*rsa_verify)(struct mb_rsa_job *job, enum mb_rsa_size size,
+		const struct mb_rsa_check checks[], uint8_t *const out_messages[], unsigned n);
 };
 
 extern const struct mb_kernels mb_kernels_ifma;
