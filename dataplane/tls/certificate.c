@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/certificate.h"
 
-static struct tls_chain chain_of_form(const struct tls_chain *chain, unsigned form)
+static struct tls_cert_chain chain_of_form(const struct tls_cert_chain *chain, unsigned form)
 {
-	struct tls_chain shaped = *chain;
+	struct tls_cert_chain shaped = *chain;
 
 	if ((form & TLS_FORM_STAPLE) == 0)
 		shaped.staple = span_of(NULL, 0);
@@ -13,7 +13,7 @@ static struct tls_chain chain_of_form(const struct tls_chain *chain, unsigned fo
 }
 
 // Upper bound of one encoding: framing of every certificate and of both extensions.
-static size_t message_max_len(const struct tls_chain *chain)
+static size_t message_max_len(const struct tls_cert_chain *chain)
 {
 	size_t len = 64 + chain->staple.len + chain->scts.len;
 
@@ -22,7 +22,7 @@ static size_t message_max_len(const struct tls_chain *chain)
 	return len;
 }
 
-size_t tls_certificate_footprint(const struct tls_chain *chain)
+size_t tls_certificate_footprint(const struct tls_cert_chain *chain)
 {
 	// Four forms, TLS 1.2's, its CertificateStatus and a copy of the timestamps.
 	return sizeof(struct tls_certificate) + (TLS_N_FORMS + 3) * message_max_len(chain);
@@ -37,12 +37,12 @@ static struct span taken(struct writer *writer, size_t *start)
 	return span;
 }
 
-static void write_forms(struct writer *writer, const struct tls_chain *chain, struct tls_certificate *out)
+static void write_forms(struct writer *writer, const struct tls_cert_chain *chain, struct tls_certificate *out)
 {
 	size_t start = writer->len;
 
 	for (unsigned form = 0; form < TLS_N_FORMS; form++) {
-		struct tls_chain shaped = chain_of_form(chain, form);
+		struct tls_cert_chain shaped = chain_of_form(chain, form);
 
 		tls_certificate_write_13(writer, &shaped);
 		out->messages_13[form] = taken(writer, &start);
@@ -59,7 +59,7 @@ static void write_forms(struct writer *writer, const struct tls_chain *chain, st
 }
 
 const struct tls_certificate *tls_certificate_build(
-	struct mut_span memory, const struct tls_chain *chain, const struct private_key *key, uint32_t id)
+	struct mut_span memory, const struct tls_cert_chain *chain, const struct private_key *key, uint32_t id)
 {
 	struct tls_certificate *certificate = (struct tls_certificate *)(void *)memory.data;
 	struct writer writer;

@@ -12,7 +12,7 @@ static enum tls_verdict parse_status(struct reader *reader, struct span *out_sta
 }
 
 static enum tls_verdict parse_entry_extensions(
-	struct span block, uint32_t offered, bool is_leaf, struct tls_chain *out)
+	struct span block, uint32_t offered, bool is_leaf, struct tls_cert_chain *out)
 {
 	struct tls_extensions extensions;
 	enum tls_verdict verdict = tls_extensions_parse(block, TLS_EXTENSIONS_IN_CT, offered, &extensions);
@@ -32,7 +32,7 @@ static enum tls_verdict parse_entry_extensions(
 	return verdict;
 }
 
-static enum tls_verdict take_certificate(struct reader *list, struct tls_chain *out)
+static enum tls_verdict take_certificate(struct reader *list, struct tls_cert_chain *out)
 {
 	struct span certificate = reader_vector24(list);
 
@@ -44,7 +44,7 @@ static enum tls_verdict take_certificate(struct reader *list, struct tls_chain *
 	return TLS_OK;
 }
 
-enum tls_verdict tls_certificate_parse_13(struct span body, uint32_t offered, struct tls_chain *out)
+enum tls_verdict tls_certificate_parse_13(struct span body, uint32_t offered, struct tls_cert_chain *out)
 {
 	struct reader reader = reader_over(body);
 	struct span context = reader_vector8(&reader);
@@ -70,7 +70,7 @@ enum tls_verdict tls_certificate_parse_13(struct span body, uint32_t offered, st
 	return verdict;
 }
 
-enum tls_verdict tls_certificate_parse_12(struct span body, struct tls_chain *out)
+enum tls_verdict tls_certificate_parse_12(struct span body, struct tls_cert_chain *out)
 {
 	struct reader reader = reader_over(body);
 	struct reader list = reader_sub24(&reader);
@@ -102,7 +102,7 @@ static void write_status(struct writer *writer, struct span staple)
 	writer_close(writer, mark);
 }
 
-static void write_leaf_extensions(struct writer *writer, const struct tls_chain *chain)
+static void write_leaf_extensions(struct writer *writer, const struct tls_cert_chain *chain)
 {
 	struct writer_mark mark;
 
@@ -118,7 +118,7 @@ static void write_leaf_extensions(struct writer *writer, const struct tls_chain 
 	}
 }
 
-void tls_certificate_write_13(struct writer *writer, const struct tls_chain *chain)
+void tls_certificate_write_13(struct writer *writer, const struct tls_cert_chain *chain)
 {
 	struct writer_mark message, list, block;
 
@@ -137,7 +137,7 @@ void tls_certificate_write_13(struct writer *writer, const struct tls_chain *cha
 	writer_close(writer, message);
 }
 
-void tls_certificate_write_12(struct writer *writer, const struct tls_chain *chain)
+void tls_certificate_write_12(struct writer *writer, const struct tls_cert_chain *chain)
 {
 	struct writer_mark message, list;
 

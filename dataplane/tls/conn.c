@@ -5,6 +5,7 @@
 #include "tls/conn.h"
 
 #include "base/wipe.h"
+#include "base/reader.h"
 #include "tls/client_memory.h"
 #include "tls/engine.h"
 #include "tls/key_schedule.h"

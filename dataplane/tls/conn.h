@@ -57,7 +57,7 @@ struct tls_conn {
 	uint8_t partial[TLS_MESSAGE_HEADER_LEN + 1];
 };
 
-static_assert(sizeof(struct tls_conn) <= 256, "an established connection keeps at most 256 bytes");
+_Static_assert(sizeof(struct tls_conn) <= 256, "an established connection keeps at most 256 bytes");
 
 static inline bool tls_conn_is(const struct tls_conn *conn, enum tls_conn_flag flag)
 {

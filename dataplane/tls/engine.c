@@ -12,8 +12,8 @@ enum {
 	SCRATCH_LEN = TLS_CIPHERTEXT_MAX_12,
 };
 
-static_assert(sizeof(struct tls_handshake) <= 4096, "a stuck handshake is cheap");
-static_assert(sizeof(struct tls_session) <= TLS_BLOCK_LEN, "a client's session waits in a block");
+_Static_assert(sizeof(struct tls_handshake) <= 4096, "a stuck handshake is cheap");
+_Static_assert(sizeof(struct tls_session) <= TLS_BLOCK_LEN, "a client's session waits in a block");
 
 // Sizes are rounded so that pool items start at a cache line.
 static size_t lines(size_t len)

@@ -21,7 +21,7 @@ static const struct {
 #undef EXTENSION
 };
 
-static_assert(TLS_N_EXTENSIONS <= 32, "the set of extensions is one word");
+_Static_assert(TLS_N_EXTENSIONS <= 32, "the set of extensions is one word");
 
 uint16_t tls_extension_number(enum tls_extension id)
 {

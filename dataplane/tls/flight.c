@@ -134,7 +134,7 @@ static size_t write_plain(
 	struct writer_mark mark;
 	// RFC 8446 5.1: the first ClientHello may say 1.0 here, for old servers.
 	bool is_first = !tls_hs_is_server(hs) && !tls_conn_is(hs->conn, TLS_CONN_VERSION_SET) &&
-		hs->state == TLS_CLIENT_SERVER_HELLO;
+		hs->state == TLS_STATE_CLIENT_SERVER_HELLO;
 
 	writer_u8(&writer, type);
 	writer_u16(&writer, is_first ? TLS_LEGACY_RECORD_VERSION : TLS_VERSION_12);
@@ -151,7 +151,7 @@ static size_t write_sealed(
 {
 	struct tls_conn *conn = hs->conn;
 	size_t head_len = tls_record_head_len(conn);
-	size_t len = tls_record_sealed_len(conn, tls_chain_len((struct tls_chain){pieces, n}));
+	size_t len = tls_record_sealed_len(conn, tls_stream_len((struct tls_stream){.pieces = pieces, .n_pieces = n}));
 	struct mut_span body = {.data = out.data + head_len, .len = len - head_len};
 	struct tls_seal seal;
 	struct aead_job job;

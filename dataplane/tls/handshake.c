@@ -23,7 +23,7 @@ static const struct {
 	const char *name;
 	uint16_t event;
 } states[TLS_N_STATES] = {
-#define STATE(id, name, event) [TLS_##id] = {(name), (event)},
+#define STATE(id, name, event) [TLS_STATE_##id] = {(name), (event)},
 #include "tls/states.def"
 #undef STATE
 };
@@ -255,7 +255,7 @@ static void handle_messages(struct tls_handshake *hs, struct span rest)
 {
 	bool more = true;
 
-	while (more && run_events(hs) && hs->state != TLS_ESTABLISHED && (rest.len != 0 || hs->incoming.len != 0)) {
+	while (more && run_events(hs) && hs->state != TLS_STATE_ESTABLISHED && (rest.len != 0 || hs->incoming.len != 0)) {
 		if (hs->incoming.len == 0)
 			more = next_from_record(hs, &rest);
 		else
@@ -263,7 +263,7 @@ static void handle_messages(struct tls_handshake *hs, struct span rest)
 	}
 	if (hs->status == TLS_FAILED || rest.len == 0)
 		return;
-	if (hs->state == TLS_ESTABLISHED)
+	if (hs->state == TLS_STATE_ESTABLISHED)
 		fail(hs, TLS_REFUSE_UNEXPECTED_MESSAGE);
 	else if (!tls_buffer_append(hs->engine, &hs->incoming, rest))
 		fail(hs, TLS_REFUSE_INTERNAL_ERROR);
@@ -275,7 +275,7 @@ static void handle_change_cipher_spec(struct tls_handshake *hs, struct span cont
 	bool version_open = !tls_conn_is(hs->conn, TLS_CONN_VERSION_SET);
 
 	if (tls_conn_is(hs->conn, TLS_CONN_IS_13) ||
-		(version_open && hs->state == TLS_CLIENT_SERVER_HELLO &&
+		(version_open && hs->state == TLS_STATE_CLIENT_SERVER_HELLO &&
 			hs->common->version_max >= TLS_VERSION_13)) {
 		if (content.len != 1 || content.data[0] != 1 || ++hs->n_ccs > CHANGE_CIPHER_SPECS_MAX)
 			fail(hs, TLS_REFUSE_UNEXPECTED_MESSAGE);
@@ -339,7 +339,7 @@ static bool skip_early_data(struct tls_handshake *hs, size_t len)
 }
 
 // Opens the record into the engine's scratch memory.
-static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, struct tls_chain chain, size_t offset)
+static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, struct tls_stream stream, size_t offset)
 {
 	struct mut_span out = {.data = hs->engine->scratch, .len = tls_record_room(record)};
 	uint8_t *cipher = hs->engine->scratch;
@@ -347,7 +347,7 @@ static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, s
 	struct aead_job job;
 	enum tls_verdict verdict;
 
-	(void)tls_chain_copy(chain, offset + record->cipher_off, cipher, in.len);
+	(void)tls_stream_copy(stream, offset + record->cipher_off, cipher, in.len);
 	tls_record_open_job(record,
 		&(struct tls_pieces){.inputs = &in, .outputs = &out, .n_inputs = 1, .n_outputs = 1}, &job);
 	(void)!aead_open_burst(&hs->engine->crypto->aead, &job, 1);
@@ -362,14 +362,14 @@ static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, s
 	handle_content(hs, record->type, span_of(out.data, record->content_len), true);
 }
 
-static void handle_plain(struct tls_handshake *hs, const struct tls_record *record, struct tls_chain chain, size_t offset)
+static void handle_plain(struct tls_handshake *hs, const struct tls_record *record, struct tls_stream stream, size_t offset)
 {
 	struct span content = span_of(hs->engine->scratch, record->content_len);
 
-	if (record->type == TLS_CONTENT_APPLICATION_DATA && hs->state == TLS_SERVER13_SECOND_HELLO &&
+	if (record->type == TLS_CONTENT_APPLICATION_DATA && hs->state == TLS_STATE_SERVER13_SECOND_HELLO &&
 		skip_early_data(hs, record->content_len))
 		return;
-	(void)tls_chain_copy(chain, offset + TLS_RECORD_HEADER_LEN, hs->engine->scratch, content.len);
+	(void)tls_stream_copy(stream, offset + TLS_RECORD_HEADER_LEN, hs->engine->scratch, content.len);
 	// RFC 8446 5: with keys in place only change_cipher_spec comes in the clear, and the alert of a peer that
 	// could not make the keys.
 	if (tls_conn_is(hs->conn, TLS_CONN_READ_KEYED) && record->type != TLS_CONTENT_CHANGE_CIPHER_SPEC &&
@@ -381,10 +381,10 @@ static void handle_plain(struct tls_handshake *hs, const struct tls_record *reco
 }
 
 // One record; false when it is not all there yet.
-static bool read_record(struct tls_handshake *hs, struct tls_chain chain, size_t *offset)
+static bool read_record(struct tls_handshake *hs, struct tls_stream stream, size_t *offset)
 {
 	struct tls_record record;
-	enum tls_verdict verdict = tls_record_cut(hs->conn, chain, *offset, &record);
+	enum tls_verdict verdict = tls_record_cut(hs->conn, stream, *offset, &record);
 
 	hs->failed_message = 0;
 	if (verdict != TLS_OK) {
@@ -395,24 +395,24 @@ static bool read_record(struct tls_handshake *hs, struct tls_chain chain, size_t
 		return false;
 	if (tls_conn_is(hs->conn, TLS_CONN_READ_KEYED) &&
 		(record.type == TLS_CONTENT_APPLICATION_DATA || !tls_conn_is(hs->conn, TLS_CONN_IS_13)))
-		handle_sealed(hs, &record, chain, *offset);
+		handle_sealed(hs, &record, stream, *offset);
 	else
-		handle_plain(hs, &record, chain, *offset);
+		handle_plain(hs, &record, stream, *offset);
 	*offset += record.wire_len;
 	return true;
 }
 
 enum tls_status tls_handshake_input(
-	struct tls_engine *engine, struct tls_conn *conn, struct tls_chain received, size_t *out_consumed)
+	struct tls_engine *engine, struct tls_conn *conn, struct tls_stream received, size_t *out_consumed)
 {
 	struct tls_handshake *hs = handshake_of(engine, conn);
 
 	*out_consumed = 0;
 	if (hs->status == TLS_NEED_BYTES)
 		(void)run_events(hs);
-	while (!waits(hs) && hs->state != TLS_ESTABLISHED && read_record(hs, received, out_consumed)) {
+	while (!waits(hs) && hs->state != TLS_STATE_ESTABLISHED && read_record(hs, received, out_consumed)) {
 	}
-	if (hs->status == TLS_NEED_BYTES && hs->state == TLS_ESTABLISHED)
+	if (hs->status == TLS_NEED_BYTES && hs->state == TLS_STATE_ESTABLISHED)
 		return TLS_DONE;
 	return hs->status;
 }
@@ -446,7 +446,7 @@ enum tls_status tls_handshake_resume(struct tls_handshake *hs)
 	note_wait(hs);
 	hs->status = TLS_NEED_BYTES;
 	handle_messages(hs, span_of(NULL, 0));
-	if (hs->status == TLS_NEED_BYTES && hs->state == TLS_ESTABLISHED)
+	if (hs->status == TLS_NEED_BYTES && hs->state == TLS_STATE_ESTABLISHED)
 		return TLS_DONE;
 	return hs->status;
 }
@@ -560,7 +560,7 @@ bool tls_server_start(
 	conn->flags |= TLS_CONN_IS_SERVER;
 	hs->server = config;
 	hs->common = &config->common;
-	enter_state(hs, TLS_SERVER_HELLO);
+	enter_state(hs, TLS_STATE_SERVER_HELLO);
 	return true;
 }
 
@@ -578,7 +578,7 @@ bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn, const st
 		hs->report.name_len = (uint8_t)params->name.len;
 	}
 	tls_hs_offer_session(hs, params->session);
-	enter_state(hs, TLS_CLIENT_START);
+	enter_state(hs, TLS_STATE_CLIENT_START);
 	return true;
 }
 

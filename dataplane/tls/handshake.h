@@ -20,7 +20,7 @@
 // record layer (record.h). After DONE application data may be sealed once the output is empty.
 #pragma once
 
-#include "tls/chain.h"
+#include "tls/stream.h"
 #include "tls/config.h"
 #include "tls/conn.h"
 #include "tls/report.h"
@@ -39,7 +39,7 @@ enum tls_status {
 };
 
 enum tls_state {
-#define STATE(id, name, event) TLS_##id,
+#define STATE(id, name, event) TLS_STATE_##id,
 #include "tls/states.def"
 #undef STATE
 	TLS_N_STATES
@@ -63,8 +63,8 @@ bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn,
 	const struct tls_client_config *config, const struct tls_client_params *params);
 
 // Goes on with what was received; *out_consumed bytes of it are done with (also when it waits or fails). A client
-// is set going with an empty chain.
-enum tls_status tls_handshake_input(struct tls_engine *engine, struct tls_conn *conn, struct tls_chain received,
+// is set going with an empty stream.
+enum tls_status tls_handshake_input(struct tls_engine *engine, struct tls_conn *conn, struct tls_stream received,
 	size_t *out_consumed) TLS_MUST_CHECK;
 
 // A lane request that the handshake owns was popped: its owner is the handshake. Goes on with what was already

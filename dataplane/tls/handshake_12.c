@@ -102,3 +102,38 @@ enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, str
 	tls_hs_install_read_12(hs);
 	return TLS_OK;
 }
+
+// CertificateVerify covers the transcript under the scheme's own hash, which has to be one that is kept, and not
+// a scheme that hashes for itself.
+bool tls_scheme_signs_transcript_12(const struct scheme *scheme)
+{
+	return scheme->kind != SCHEME_KIND_ED25519 && scheme->hash < TLS_TRANSCRIPT_HASHES;
+}
+
+static bool transcript_digest(
+	const struct tls_handshake *hs, const struct scheme *scheme, uint8_t out[HASH_MAX_LEN])
+{
+	if (!tls_scheme_signs_transcript_12(scheme) || (hs->transcript.kept >> scheme->hash & 1) == 0)
+		return false;
+	tls_transcript_hash(&hs->transcript, scheme->hash, out);
+	return true;
+}
+
+enum tls_verdict tls_hs_sign_transcript_12(struct tls_handshake *hs, const struct private_key *key)
+{
+	uint8_t digest[HASH_MAX_LEN];
+
+	if (!transcript_digest(hs, hs->scheme, digest))
+		return TLS_REFUSE_INTERNAL_ERROR;
+	return tls_hs_sign_digest(hs, key, digest);
+}
+
+enum tls_verdict tls_hs_prove_transcript_12(struct tls_handshake *hs, uint16_t number, struct span signature)
+{
+	const struct scheme *scheme = scheme_find(number);
+	uint8_t digest[HASH_MAX_LEN];
+
+	if (scheme == NULL || !transcript_digest(hs, scheme, digest))
+		return TLS_REFUSE_ILLEGAL_PARAMETER;
+	return tls_hs_prove_digest(hs, number, span_of(digest, hash_len(scheme->hash)), signature);
+}

@@ -2,7 +2,7 @@
 //
 // Key exchange, signatures made and checked, and chains judged: what both roles do with the crypto layer and the
 // verifier, each as a step that is done at once or waits.
-#include "tls/certificate_verify.h"
+#include "tls/client_hello.h"
 #include "tls/handshake_state.h"
 
 static enum tls_verdict kx_result(enum key_exchange_status status)
@@ -59,14 +59,23 @@ static void begin_signing(struct tls_handshake *hs)
 	hs->signing_active = true;
 }
 
-enum tls_verdict tls_hs_sign(struct tls_handshake *hs, const struct private_key *key, struct span content)
+static enum tls_verdict sign_begun(struct tls_handshake *hs, enum sign_status status)
 {
-	enum sign_status status;
-
-	begin_signing(hs);
-	status = sign_start(hs->engine->crypto, &hs->signing, key, hs->scheme, content);
 	hs->event_ready = status == SIGN_DONE;
 	return sign_result(status);
+}
+
+enum tls_verdict tls_hs_sign(struct tls_handshake *hs, const struct private_key *key, struct span content)
+{
+	begin_signing(hs);
+	return sign_begun(hs, sign_start(hs->engine->crypto, &hs->signing, key, hs->scheme, content));
+}
+
+enum tls_verdict tls_hs_sign_digest(
+	struct tls_handshake *hs, const struct private_key *key, const uint8_t *digest)
+{
+	begin_signing(hs);
+	return sign_begun(hs, sign_start_digest(hs->engine->crypto, &hs->signing, key, hs->scheme, digest));
 }
 
 enum tls_verdict tls_hs_sign_poll(struct tls_handshake *hs)
@@ -110,23 +119,45 @@ static enum tls_verdict check_peer_scheme(const struct tls_handshake *hs, uint16
 	return fits ? TLS_OK : TLS_REFUSE_ILLEGAL_PARAMETER;
 }
 
-enum tls_verdict tls_hs_prove(
-	struct tls_handshake *hs, uint16_t scheme, struct span content, struct span signature)
+static enum tls_verdict begin_proof(struct tls_handshake *hs, uint16_t scheme)
 {
-	const struct span message_and_signature[2] = {content, signature};
-	enum tls_verdict verdict = check_peer_scheme(hs, scheme);
-	enum verify_status status;
-
-	if (verdict != TLS_OK)
-		return verdict;
 	if (tls_hs_is_server(hs))
 		hs->report.peer_scheme = scheme;
 	else
 		hs->report.scheme = scheme;
-	status = verify_start(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
-		scheme_find(scheme), message_and_signature);
+	return check_peer_scheme(hs, scheme);
+}
+
+static enum tls_verdict proof_begun(struct tls_handshake *hs, enum verify_status status)
+{
 	hs->event_ready = status == VERIFY_GOOD;
 	return prove_result(status);
+}
+
+enum tls_verdict tls_hs_prove(
+	struct tls_handshake *hs, uint16_t scheme, struct span content, struct span signature)
+{
+	const struct span message_and_signature[2] = {content, signature};
+	enum tls_verdict verdict = begin_proof(hs, scheme);
+
+	if (verdict != TLS_OK)
+		return verdict;
+	return proof_begun(hs,
+		verify_start(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
+			scheme_find(scheme), message_and_signature));
+}
+
+enum tls_verdict tls_hs_prove_digest(
+	struct tls_handshake *hs, uint16_t scheme, struct span digest, struct span signature)
+{
+	const struct span digest_and_signature[2] = {digest, signature};
+	enum tls_verdict verdict = begin_proof(hs, scheme);
+
+	if (verdict != TLS_OK)
+		return verdict;
+	return proof_begun(hs,
+		verify_start_digest(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
+			scheme_find(scheme), digest_and_signature));
 }
 
 enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs)
@@ -138,7 +169,7 @@ enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs)
 	return verdict;
 }
 
-enum tls_verdict tls_hs_ask_verifier(struct tls_handshake *hs, const struct tls_chain *chain, struct span name)
+enum tls_verdict tls_hs_ask_verifier(struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name)
 {
 	struct tls_verifier *verifier = hs->common->verifier;
 	struct tls_reference who = {

@@ -146,6 +146,10 @@ struct tls_handshake {
 
 	struct tls_buffer incoming;
 	struct tls_buffer kept; // a client's: the session that it offers, then TLS 1.2's Certificate and what follows
+	struct tls_buffer cookie; // of a HelloRetryRequest
+	uint32_t kept_lens[3]; // Certificate, staple, ServerKeyExchange
+	uint32_t offered;      // client: set of enum tls_extension that the server may answer
+	uint32_t ticket_lifetime_s; // client 1.2
 	struct tls_flight flight;
 	bool answered;             // the verifier has spoken
 	uint16_t verdict_on_chain; // enum tls_verdict; the key is proof.peer_key
@@ -223,14 +227,18 @@ enum tls_verdict tls_hs_kx_begun(struct tls_handshake *hs, enum key_exchange_sta
 enum tls_verdict tls_hs_kx_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_sign(
 	struct tls_handshake *hs, const struct private_key *key, struct span content) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_sign_digest(
+	struct tls_handshake *hs, const struct private_key *key, const uint8_t *digest) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_sign_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Checks the peer's signature with the key of the accepted chain.
 enum tls_verdict tls_hs_prove(struct tls_handshake *hs, uint16_t scheme, struct span content,
 	struct span signature) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_prove_digest(struct tls_handshake *hs, uint16_t scheme, struct span digest,
+	struct span signature) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Asks the verifier; the key that it gives is hs->proof.peer_key.
 enum tls_verdict tls_hs_ask_verifier(
-	struct tls_handshake *hs, const struct tls_chain *chain, struct span name) TLS_MUST_CHECK;
+	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_verifier_answer(struct tls_handshake *hs) TLS_MUST_CHECK;
 
 // The first of our schemes for this key that the peer's list allows and, with TLS 1.3, the protocol; NULL: none.
@@ -261,6 +269,7 @@ enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, str
 
 // CertificateVerify of TLS 1.2: over the transcript under the scheme's own hash, which must be one that is kept.
 enum tls_verdict tls_hs_sign_transcript_12(struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
+bool tls_scheme_signs_transcript_12(const struct scheme *scheme);
 enum tls_verdict tls_hs_prove_transcript_12(
 	struct tls_handshake *hs, uint16_t scheme, struct span signature) TLS_MUST_CHECK;
 

@@ -97,10 +97,10 @@ static bool is_sealed(const struct tls_conn *conn, const struct tls_record *reco
 }
 
 enum tls_verdict tls_record_cut(
-	struct tls_conn *conn, struct tls_chain chain, size_t offset, struct tls_record *out)
+	struct tls_conn *conn, struct tls_stream stream, size_t offset, struct tls_record *out)
 {
 	uint8_t head[TLS_RECORD_HEAD_MAX];
-	size_t n_there = tls_chain_copy(chain, offset, head, sizeof head);
+	size_t n_there = tls_stream_copy(stream, offset, head, sizeof head);
 	size_t payload_len;
 	enum tls_verdict verdict;
 
@@ -118,7 +118,7 @@ enum tls_verdict tls_record_cut(
 	verdict = check_header(conn, out, payload_len);
 	if (verdict != TLS_OK)
 		return verdict;
-	if (tls_chain_len(chain) < offset + TLS_RECORD_HEADER_LEN + payload_len)
+	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len)
 		return TLS_OK;
 	out->cipher_off = TLS_RECORD_HEADER_LEN;
 	if (is_sealed(conn, out)) {
@@ -203,7 +203,7 @@ size_t tls_record_sealed_len(const struct tls_conn *conn, size_t content_len)
 
 static size_t total_len(const struct span *pieces, size_t n)
 {
-	return tls_chain_len((struct tls_chain){.pieces = pieces, .n_pieces = n});
+	return tls_stream_len((struct tls_stream){.pieces = pieces, .n_pieces = n});
 }
 
 void tls_record_seal_job(struct tls_conn *conn, const struct tls_seal_pieces *pieces, struct tls_seal *seal,

@@ -14,7 +14,7 @@
 // AEAD limits: RFC 8446 5.5 allows 2^24.5 full records under one AES-GCM key; we ask for new keys at 2^23.
 #pragma once
 
-#include "tls/chain.h"
+#include "tls/stream.h"
 #include "tls/conn.h"
 
 enum {
@@ -38,7 +38,7 @@ struct tls_record {
 
 // Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else is
 // the alert.
-enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_chain chain, size_t offset,
+enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_stream stream, size_t offset,
 	struct tls_record *out) TLS_MUST_CHECK;
 
 // Length of the ciphertext with its tag, and of the room that opening needs (in TLS 1.3 the content type and
@@ -53,7 +53,7 @@ static inline size_t tls_record_room(const struct tls_record *record)
 	return tls_record_cipher_len(record) - TLS_AEAD_TAG_LEN;
 }
 
-// Fills a job. The inputs are the ciphertext (tls_chain_slice from the record's offset + cipher_off), the outputs room for
+// Fills a job. The inputs are the ciphertext (tls_stream_slice from the record's offset + cipher_off), the outputs room for
 // tls_record_room bytes, possibly in place.
 struct tls_pieces {
 	const struct span *inputs;

@@ -84,7 +84,7 @@ static enum tls_verdict begin_full(struct tls_handshake *hs)
 	tls_hs_set_version(hs, hs->suite);
 	tls_server_commit_certificate(hs);
 	hs->report.group = hs->group->id;
-	hs->next_state = TLS_SERVER12_SHARE;
+	hs->next_state = TLS_STATE_SERVER12_SHARE;
 	return tls_hs_kx_begun(hs, key_exchange_make_share(hs->engine->crypto, &hs->exchange, hs->group));
 }
 
@@ -167,7 +167,7 @@ static enum tls_verdict begin_resumed(struct tls_handshake *hs)
 		hs->flags &= ~(uint32_t)TLS_HS_TICKET_12;
 	make_random(hs);
 	tls_hs_derive_keys_12(hs);
-	hs->next_state = TLS_SERVER12_CHANGE_CIPHER_SPEC;
+	hs->next_state = TLS_STATE_SERVER12_CHANGE_CIPHER_SPEC;
 	verdict = send_hello(hs, false);
 	return verdict == TLS_OK ? send_ticket_and_finished(hs) : verdict;
 }
@@ -207,7 +207,7 @@ static enum tls_verdict look_up_id(struct tls_handshake *hs)
 	}
 	if (engine->finder == NULL)
 		return TLS_OK;
-	hs->next_state = TLS_SERVER_LOOKUP;
+	hs->next_state = TLS_STATE_SERVER_LOOKUP;
 	return engine->finder->ask(engine->finder, who, worker_idx, id, &hs->session_found, &hs->session)
 		? TLS_OK
 		: TLS_WAITS_LOOKUP;
@@ -302,6 +302,22 @@ static enum tls_verdict send_server_key_exchange(struct tls_handshake *hs)
 	return tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 }
 
+static enum tls_verdict send_certificate_request(struct tls_handshake *hs)
+{
+	const struct tls_preferences *ours = &hs->common->signatures;
+	struct writer writer = tls_hs_writer(hs);
+	uint16_t usable[32];
+	uint32_t n_usable = 0;
+
+	for (uint32_t i = 0; i < ours->n && n_usable < 32; i++) {
+		if (tls_scheme_signs_transcript_12(scheme_find(ours->numbers[i])))
+			usable[n_usable++] = ours->numbers[i];
+	}
+	tls_certificate_request_write_12(&writer, usable, n_usable, hs->server->authorities);
+	hs->flags |= TLS_HS_ASKED_CERTIFICATE;
+	return tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
+}
+
 // The last part of the flight. A client's CertificateVerify may use another hash than the suite's, so both are
 // kept where one may come.
 static enum tls_verdict send_request_and_done(struct tls_handshake *hs)
@@ -310,12 +326,8 @@ static enum tls_verdict send_request_and_done(struct tls_handshake *hs)
 	enum tls_verdict verdict = TLS_OK;
 
 	if (hs->server->client_auth != TLS_CLIENT_AUTH_NONE) {
-		writer = tls_hs_writer(hs);
-		tls_certificate_request_write_12(&writer, hs->common->signatures.numbers, hs->common->signatures.n,
-			hs->server->authorities);
-		hs->flags |= TLS_HS_ASKED_CERTIFICATE;
-		hs->next_state = TLS_SERVER12_CERTIFICATE;
-		verdict = tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
+		hs->next_state = TLS_STATE_SERVER12_CERTIFICATE;
+		verdict = send_certificate_request(hs);
 	} else {
 		tls_transcript_keep(&hs->transcript, hs->suite->hash);
 	}
@@ -349,13 +361,13 @@ enum tls_verdict tls_server12_signed(struct tls_handshake *hs, struct span body)
 // handshake_failure.
 enum tls_verdict tls_server12_certificate(struct tls_handshake *hs, struct span body)
 {
-	struct tls_chain chain;
+	struct tls_cert_chain chain;
 	enum tls_verdict verdict = tls_certificate_parse_12(body, &chain);
 
 	if (verdict != TLS_OK)
 		return verdict;
 	if (chain.n_certificates == 0) {
-		hs->next_state = TLS_SERVER12_CLIENT_KEY_EXCHANGE;
+		hs->next_state = TLS_STATE_SERVER12_CLIENT_KEY_EXCHANGE;
 		return hs->server->client_auth == TLS_CLIENT_AUTH_REQUIRED ? TLS_REFUSE_HANDSHAKE_FAILURE
 									   : TLS_OK;
 	}
@@ -392,7 +404,7 @@ enum tls_verdict tls_server12_shared(struct tls_handshake *hs, struct span body)
 	key_exchange_init(&hs->exchange, hs);
 	tls_hs_derive_keys_12(hs);
 	if (tls_hs_is(hs, TLS_HS_PEER_HAS_CHAIN))
-		hs->next_state = TLS_SERVER12_CERTIFICATE_VERIFY;
+		hs->next_state = TLS_STATE_SERVER12_CERTIFICATE_VERIFY;
 	return TLS_OK;
 }
 

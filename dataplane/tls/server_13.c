@@ -166,7 +166,7 @@ static enum tls_verdict accept_share(
 	}
 	hs->report.group = hs->group->id;
 	tls_transcript_add(&hs->transcript, hs->message);
-	hs->next_state = TLS_SERVER13_SHARED;
+	hs->next_state = TLS_STATE_SERVER13_SHARED;
 	return tls_hs_kx_begun(
 		hs, key_exchange_accept(hs->engine->crypto, &hs->exchange, hs->group, share));
 }
@@ -197,7 +197,7 @@ static enum tls_verdict send_retry(struct tls_handshake *hs)
 		return verdict;
 	hs->report.retried = true;
 	tls_engine_count(hs->engine, COUNTER_TLS_HANDSHAKES_RETRIED);
-	hs->next_state = TLS_SERVER13_SECOND_HELLO;
+	hs->next_state = TLS_STATE_SERVER13_SECOND_HELLO;
 	return send_ccs_once(hs);
 }
 
@@ -335,7 +335,7 @@ enum tls_verdict tls_server13_shared(struct tls_handshake *hs, struct span body)
 	if (verdict != TLS_OK)
 		return verdict;
 	if (tls_hs_is(hs, TLS_HS_PSK)) {
-		hs->next_state = TLS_SERVER13_FINISHED;
+		hs->next_state = TLS_STATE_SERVER13_FINISHED;
 		return send_finished(hs);
 	}
 	verdict = send_certificate(hs);
@@ -355,19 +355,19 @@ enum tls_verdict tls_server13_signed(struct tls_handshake *hs, struct span body)
 	if (verdict != TLS_OK)
 		return verdict;
 	if (tls_hs_is(hs, TLS_HS_ASKED_CERTIFICATE))
-		hs->next_state = TLS_SERVER13_CERTIFICATE;
+		hs->next_state = TLS_STATE_SERVER13_CERTIFICATE;
 	return send_finished(hs);
 }
 
 enum tls_verdict tls_server13_certificate(struct tls_handshake *hs, struct span body)
 {
-	struct tls_chain chain;
+	struct tls_cert_chain chain;
 	enum tls_verdict verdict = tls_certificate_parse_13(body, 0, &chain);
 
 	if (verdict != TLS_OK)
 		return verdict;
 	if (chain.n_certificates == 0) {
-		hs->next_state = TLS_SERVER13_FINISHED;
+		hs->next_state = TLS_STATE_SERVER13_FINISHED;
 		return hs->server->client_auth == TLS_CLIENT_AUTH_REQUIRED ? TLS_REFUSE_CERTIFICATE_REQUIRED
 									   : TLS_OK;
 	}

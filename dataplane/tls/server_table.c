@@ -4,7 +4,7 @@
 // where the handler puts the message into the transcript itself (or must see the transcript without it).
 #include "tls/handshake_state.h"
 
-#define ROW(state, message, handler, next, hashes) {TLS_##state, TLS_##next, TLS_##message, hashes, handler}
+#define ROW(state, message, handler, next, hashes) {TLS_STATE_##state, TLS_STATE_##next, TLS_##message, hashes, handler}
 
 const struct tls_transition tls_server_table[] = {
 	// Both versions. The handlers choose the state that follows.

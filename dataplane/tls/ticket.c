@@ -13,7 +13,7 @@ enum {
 	TICKET_HEAD_LEN = TLS_TICKET_NAME_LEN + AEAD_NONCE_LEN,
 };
 
-static_assert(AEAD_NONCE_LEN + SESSION_ID_PLAIN_LEN + AEAD_TAG_LEN == TLS_OWN_SESSION_ID_LEN,
+_Static_assert(AEAD_NONCE_LEN + SESSION_ID_PLAIN_LEN + AEAD_TAG_LEN == TLS_OWN_SESSION_ID_LEN,
 	"a session ID is full");
 
 void tls_tickets_set(struct tls_engine *engine, const struct tls_ticket_key keys[TLS_N_TICKET_KEYS])

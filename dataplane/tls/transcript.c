@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "tls/wire.h"
 
-static_assert(HASH_SHA256 == 0 && HASH_SHA384 == 1, "hashes index the states");
+_Static_assert(HASH_SHA256 == 0 && HASH_SHA384 == 1, "hashes index the states");
 
 void tls_transcript_init(struct tls_transcript *transcript)
 {

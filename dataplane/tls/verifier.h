@@ -20,7 +20,7 @@ struct tls_reference {
 };
 
 struct tls_verify_question {
-	const struct tls_chain *chain; // never empty
+	const struct tls_cert_chain *chain; // never empty
 	struct span name;              // that a client expects; empty for a server
 	bool peer_is_server;
 	const void *config; // the handshake's configuration, for whoever keeps trust anchors beside it

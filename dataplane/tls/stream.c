@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tls/chain.h"
+#include "tls/stream.h"
 
-size_t tls_chain_len(struct tls_chain chain)
+size_t tls_stream_len(struct tls_stream stream)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < chain.n_pieces; i++)
-		len += chain.pieces[i].len;
+	for (size_t i = 0; i < stream.n_pieces; i++)
+		len += stream.pieces[i].len;
 	return len;
 }
 
-size_t tls_chain_copy(struct tls_chain chain, size_t offset, void *out, size_t len)
+size_t tls_stream_copy(struct tls_stream stream, size_t offset, void *out, size_t len)
 {
 	uint8_t *place = out;
 	size_t left = len;
 
-	for (size_t i = 0; i < chain.n_pieces && left != 0; i++) {
-		struct span piece = chain.pieces[i];
+	for (size_t i = 0; i < stream.n_pieces && left != 0; i++) {
+		struct span piece = stream.pieces[i];
 		size_t take;
 
 		if (offset >= piece.len) {
@@ -32,12 +32,12 @@ size_t tls_chain_copy(struct tls_chain chain, size_t offset, void *out, size_t l
 	return len - left;
 }
 
-size_t tls_chain_slice(struct tls_chain chain, size_t offset, size_t len, struct span *out, size_t max)
+size_t tls_stream_slice(struct tls_stream stream, size_t offset, size_t len, struct span *out, size_t max)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < chain.n_pieces && len != 0; i++) {
-		struct span piece = chain.pieces[i];
+	for (size_t i = 0; i < stream.n_pieces && len != 0; i++) {
+		struct span piece = stream.pieces[i];
 		size_t take;
 
 		if (offset >= piece.len) {
