@@ -112,6 +112,16 @@ static bool scheme_fits(const struct scheme *scheme, enum key_type type, uint16_
 	return scheme_fits_tls12(scheme, type);
 }
 
+// RFC 8422 5.1.1: in TLS 1.2 the list of groups also says which curves a certificate may be on.
+static bool curve_fits(const struct tls_client_hello *hello, enum key_type type, uint16_t version)
+{
+	if (version == TLS_VERSION_13 || hello->groups.len == 0)
+		return true;
+	if (type == KEY_ECDSA_P256)
+		return tls_list_has(hello->groups, GROUP_SECP256R1);
+	return type != KEY_ECDSA_P384 || tls_list_has(hello->groups, GROUP_SECP384R1);
+}
+
 bool tls_server_choose_certificate(
 	struct tls_handshake *hs, const struct tls_client_hello *hello, const struct tls_suite *suite)
 {
@@ -126,7 +136,8 @@ bool tls_server_choose_certificate(
 			entry = tls_names_next(hs->server->names, entry)) {
 			enum key_type type = private_key_type(entry->certificate->key);
 
-			if (!scheme_fits(scheme, type, suite->version) || !tls_suite_fits_key(suite, type))
+			if (!scheme_fits(scheme, type, suite->version) || !tls_suite_fits_key(suite, type) ||
+				!curve_fits(hello, type, suite->version))
 				continue;
 			hs->certificate = entry->certificate;
 			hs->scheme = scheme;

@@ -144,7 +144,7 @@ static void full_combination(
 
 	pair->client_config.common.version_min = pair->client_config.common.version_max = version;
 	pair->client_config.common.suites = (struct tls_preferences){&suite, 1};
-	pair->client_config.common.groups = (struct tls_preferences){&group, 1};
+	pair->server_config.common.groups = (struct tls_preferences){&group, 1};
 	pair_connect(pair, NULL);
 	check_up(pair);
 	assert_int_equal(pair->server.report.version, version);
