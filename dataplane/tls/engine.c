@@ -26,7 +26,7 @@ static struct tls_engine_settings with_defaults(const struct tls_engine_settings
 	struct tls_engine_settings full = *settings;
 
 	if (full.n_blocks == 0)
-		full.n_blocks = full.n_handshakes;
+		full.n_blocks = 2 * full.n_handshakes;
 	if (full.n_medium == 0)
 		full.n_medium = DEFAULT_N_MEDIUM;
 	if (full.n_large == 0)

@@ -29,7 +29,7 @@ enum {
 
 struct tls_engine_settings {
 	uint32_t n_handshakes;
-	uint32_t n_blocks; // 0: as many as handshakes
+	uint32_t n_blocks; // 0: two per handshake, which always suffices for the ordinary
 	uint32_t n_medium; // 0: 64
 	uint32_t n_large;  // 0: 4
 	uint32_t n_clients;
