@@ -133,7 +133,10 @@ static bool imap_accepted(struct preamble_call *call, const struct line *line)
 		preamble->sync_literal = preamble->rule->action == PREAMBLE_RULE_PASS;
 		return !preamble->sync_literal;
 	default:
-		preamble_fail(call, PREAMBLE_REASON_LITERAL_REFUSED);
+		// Of a command that is dropped the end does not matter: what follows is looked at as a
+		// command.
+		if (preamble->rule->action == PREAMBLE_RULE_PASS)
+			preamble_fail(call, PREAMBLE_REASON_LITERAL_REFUSED);
 		return true;
 	}
 }
