@@ -145,7 +145,8 @@ void preamble_pass_to_client(struct preamble_call *call, const struct line *line
 void preamble_count(const struct preamble_call *call, enum counter first)
 {
 	// The four protocols' counters follow each other in the order of enum preamble_protocol.
-	counter_inc(call->worker->counters, first + call->preamble->config->protocol);
+	counter_inc(call->worker->counters,
+		(enum counter)((unsigned)first + (unsigned)call->preamble->config->protocol));
 }
 
 void preamble_count_offered(struct preamble_call *call)

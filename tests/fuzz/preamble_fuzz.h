@@ -21,16 +21,16 @@ struct fuzz_side {
 	size_t len;
 };
 
-static bool fuzz_is_starttls(struct span bytes, bool tagged)
+static bool fuzz_is_starttls(struct span bytes, enum preamble_protocol protocol)
 {
 	struct span rest = bytes;
 
 	while (rest.len != 0 && (rest.data[rest.len - 1] == '\n' || rest.data[rest.len - 1] == '\r'))
 		rest.len--;
-	if (tagged)
+	if (protocol == PREAMBLE_IMAP)
 		(void)word_take(&rest);
 	rest = word_take(&rest);
-	return word_is(rest, "STARTTLS") || word_is(rest, "STLS");
+	return word_is(rest, protocol == PREAMBLE_POP3 ? "STLS" : "STARTTLS");
 }
 
 static void fuzz_check(const struct preamble *before, const struct preamble *after, enum preamble_side side,
@@ -47,7 +47,7 @@ static void fuzz_check(const struct preamble *before, const struct preamble *aft
 	if (before->phase == PREAMBLE_PHASE_PLAIN)
 		SLUICE_ASSERT(step->action != PREAMBLE_FAST_PATH);
 	if (command && step->to_backend.len != 0)
-		SLUICE_ASSERT(!fuzz_is_starttls(step->to_backend, before->config->protocol == PREAMBLE_IMAP));
+		SLUICE_ASSERT(!fuzz_is_starttls(step->to_backend, before->config->protocol));
 	if (step->action == PREAMBLE_CLOSE)
 		SLUICE_ASSERT(step->to_backend.len == 0 && step->reason != PREAMBLE_REASON_NONE);
 }
