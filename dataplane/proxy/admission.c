@@ -13,6 +13,7 @@ enum admission_kind {
 
 enum {
 	SECOND_US = 1000000,
+	PRICE_MAX = 64,
 	ARENA_ALIGN = 64
 };
 
@@ -185,32 +186,29 @@ static uint64_t owed_us(uint64_t full_us, uint64_t now_us)
 	return full_us > now_us ? full_us - now_us : 0;
 }
 
-// Whether one more token fits when only `share` (of 256) of the depth may be used.
-static bool affords(const struct bucket *bucket, uint64_t full_us, uint64_t now_us, uint32_t share)
+static bool affords(const struct bucket *bucket, uint64_t full_us, uint64_t now_us)
 {
-	uint64_t depth_us = bucket->depth_us * share / 256;
-
-	if (depth_us < bucket->token_us)
-		depth_us = bucket->token_us; // who owes nothing may always ask
-	return bucket->token_us == 0 || owed_us(full_us, now_us) + bucket->token_us <= depth_us;
+	return bucket->token_us == 0 || owed_us(full_us, now_us) + bucket->token_us <= bucket->depth_us;
 }
 
-static void pay(const struct bucket *bucket, uint64_t *full_us, uint64_t now_us)
+static void pay(const struct bucket *bucket, uint64_t *full_us, uint64_t now_us, uint32_t price)
 {
 	if (bucket->token_us != 0)
-		*full_us = now_us + owed_us(*full_us, now_us) + bucket->token_us;
+		*full_us = now_us + owed_us(*full_us, now_us) + bucket->token_us * price;
 }
 
-// How much of its depth a source may use: all of it while the global bucket is at least half full, then less
-// and less.
-static uint32_t share_of(const struct bucket *global, uint64_t full_us, uint64_t now_us)
+// How many tokens of its own bucket a source pays for a handshake: one while the global bucket is at least
+// half full, and more the emptier that is, so that it never gets quite empty. Sources that keep asking are
+// slowed down until all of them together fit; one that asks rarely has paid off its debt by the next time.
+static uint32_t price_of(const struct bucket *global, uint64_t full_us, uint64_t now_us)
 {
 	uint64_t owed = owed_us(full_us, now_us);
 	uint64_t left = owed < global->depth_us ? global->depth_us - owed : 0;
 
-	if (global->depth_us == 0 || left * 2 >= global->depth_us)
-		return 256;
-	return (uint32_t)(left * 512 / global->depth_us);
+	if (left * 2 >= global->depth_us)
+		return 1;
+	return left * 2 * PRICE_MAX <= global->depth_us ? PRICE_MAX
+							: (uint32_t)(global->depth_us / (left * 2));
 }
 
 enum admission_verdict admission_handshake(struct admission *admission, const struct admission_ticket *ticket,
@@ -225,7 +223,7 @@ enum admission_verdict admission_handshake(struct admission *admission, const st
 	uint32_t pending_max = resumption ? limits->resumptions_pending : limits->handshakes_pending;
 	struct admission_entry *entry = &admission->entries[ticket->source_idx];
 	struct admission_entry *net = NULL;
-	uint32_t share = share_of(&global, admission->global_full_us, now_us);
+	uint32_t price = price_of(&global, admission->global_full_us, now_us);
 
 	if (pending_max != 0 && n_pending >= pending_max)
 		return ADMISSION_SATURATED;
@@ -233,16 +231,16 @@ enum admission_verdict admission_handshake(struct admission *admission, const st
 		return ADMISSION_ADMITTED;
 	if (ticket->prefix_idx != ADMISSION_NONE)
 		net = &admission->entries[ticket->prefix_idx];
-	if (!affords(&source, entry->full_us, now_us, share))
+	if (!affords(&source, entry->full_us, now_us))
 		return ADMISSION_SOURCE_RATE;
-	if (net != NULL && !affords(&prefix, net->full_us, now_us, share))
+	if (net != NULL && !affords(&prefix, net->full_us, now_us))
 		return ADMISSION_PREFIX_RATE;
-	if (!affords(&global, admission->global_full_us, now_us, 256))
+	if (!affords(&global, admission->global_full_us, now_us))
 		return ADMISSION_GLOBAL_RATE;
-	pay(&source, &entry->full_us, now_us);
+	pay(&source, &entry->full_us, now_us, price);
 	if (net != NULL)
-		pay(&prefix, &net->full_us, now_us);
-	pay(&global, &admission->global_full_us, now_us);
+		pay(&prefix, &net->full_us, now_us, price);
+	pay(&global, &admission->global_full_us, now_us, 1);
 	return ADMISSION_ADMITTED;
 }
 

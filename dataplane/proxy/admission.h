@@ -14,8 +14,9 @@
 // without holding connections, of which it has few.
 //
 // Rates are token buckets kept as one time each, the moment at which the bucket will be full again (GCRA,
-// ITU-T I.371). When the global bucket runs low, what a source may owe shrinks with it, so that those that
-// asked for least are served last to feel it: a flood from few sources leaves the others' handshakes alone.
+// ITU-T I.371). The emptier the global bucket, the more of its own tokens a source pays for a handshake: a
+// flood from few sources slows these down and leaves the others' handshakes alone. That needs a rate per
+// source; with a global one only, who comes first is served.
 #pragma once
 
 #include "base/arena.h"
