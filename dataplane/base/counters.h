@@ -2,7 +2,7 @@
 //
 // Counters: one block of 64-bit values per worker in the shared page, written by that worker alone with
 // relaxed stores, read by anyone at any time. The list is include/counters.def; the page's layout is
-// include/counter_page.h.
+// include/counter_page_layout.h.
 #pragma once
 
 #include <stdatomic.h>

@@ -19,4 +19,7 @@ enum {
 struct rte_mempool *packet_pool_create(
 	const char *name, uint32_t n_buffers, uint16_t mtu, uint32_t cache_len, int numa_node);
 
+// Bytes of memory that one such buffer takes, everything included.
+size_t packet_pool_buffer_len(uint16_t mtu);
+
 void packet_pool_free(struct rte_mempool *pool);

@@ -289,6 +289,7 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 	const struct port_dpdk_config *config = opening->config;
 	struct port_info *info = &dpdk->port.info;
 	uint32_t room = rte_pktmbuf_data_room_size(config->rx_pool) - PACKET_HEADROOM;
+	const uint32_t n_in_use = rte_mempool_in_use_count(config->rx_pool);
 	struct rte_eth_dev_info device;
 	struct rte_ether_addr mac;
 	int error;
@@ -316,6 +317,14 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 	if (error != 0)
 		return complain(opening, "has no link address (%s)", rte_strerror(-error));
 	memcpy(info->mac, mac.addr_bytes, sizeof info->mac);
+	// AF_XDP leaves to the kernel what it filled in for receiving, and what was not yet reported as sent.
+	if (strcmp(device.driver_name, "net_af_xdp") == 0)
+		info->n_buffers_kept = rte_mempool_in_use_count(config->rx_pool) - n_in_use +
+				       device.tx_desc_lim.nb_max;
+	// The driver gives both ends of a TAP one address, but ours is a station of its own. Nothing filters
+	// there.
+	if (strcmp(device.driver_name, "net_tap") == 0)
+		info->mac[0] = (uint8_t)((info->mac[0] ^ 0x04) | RTE_ETHER_LOCAL_ADMIN_ADDR);
 	return true;
 }
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""./soak: long forms of the tests, by kind. A kind is a function that yields (name, command, environment)."""
+import argparse
+import glob
+import os
+import subprocess
+import sys
+import time
+
+os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dfuzz=true']
+
+
+def build(folder, options=(), compiler=None):
+    environment = dict(os.environ, **({'CC': compiler} if compiler else {}))
+    if not os.path.exists(f'{folder}/build.ninja'):
+        subprocess.run(['meson', 'setup', folder, *options], env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(['ninja', '-C', folder], check=True, stdout=subprocess.DEVNULL)
+
+
+def fuzz(seconds):
+    """Every fuzz target under ASan and UBSan, the time divided between them."""
+    build('build-asan', SANITIZERS, 'clang-14')
+    targets = [t for t in sorted(glob.glob('build-asan/tests/fuzz/fuzz_*')) if not os.path.isdir(t)]
+    for target in targets:
+        name = os.path.basename(target)
+        scratch = f'build-asan/fuzz-{name}'
+        os.makedirs(scratch, exist_ok=True)
+        corpus = f'tests/fuzz/corpus/{name[len("fuzz_"):]}'
+        yield name, [target, f'-max_total_time={max(10, seconds // len(targets))}', '-timeout=20', '-rss_limit_mb=4096',
+                     f'-artifact_prefix={scratch}/', scratch, *([corpus] if os.path.isdir(corpus) else [])], {}
+
+
+def system(_seconds):
+    """System tests with larger counts, and against a build in which a worker that allocates memory dies."""
+    build('build')
+    build('build-trap', ['-Dheap_trap=true'])
+    for folder in ('build', 'build-trap'):
+        for test in sorted(glob.glob('tests/system/test_*.py')):
+            yield f'{folder}: {os.path.basename(test)}', ['python3', test], {
+                'SLUICE_BUILD': os.path.abspath(folder), 'SLUICE_PINGS': '200000' if folder == 'build' else '10000'}
+
+
+KINDS = {'fuzz': fuzz, 'system': system}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('kinds', nargs='*', metavar='KIND', help=f'{", ".join(KINDS)}, or all')
+    parser.add_argument('--minutes', type=int, default=10, help='time for each kind that runs until told to stop (default 10)')
+    parser.add_argument('--list', action='store_true', help='say what each kind is')
+    options = parser.parse_args()
+    if options.list or not options.kinds:
+        for name, kind in KINDS.items():
+            print(f'{name:10} {kind.__doc__}')
+        return 0
+    kinds = list(KINDS) if options.kinds == ['all'] else options.kinds
+    unknown = [name for name in kinds if name not in KINDS]
+    if unknown:
+        parser.error(f'no kind named {" ".join(unknown)}')
+    passed, failed = 0, []
+    for kind in kinds:
+        for name, command, environment in KINDS[kind](options.minutes * 60):
+            start = time.monotonic()
+            result = subprocess.run(command, env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+            word = 'ok' if result.returncode == 0 else 'FAILED'
+            print(f'{word} {kind}: {name} ({time.monotonic() - start:.0f} s)')
+            if result.returncode != 0:
+                print('\n'.join('    ' + line for line in result.stdout.splitlines()[-40:]))
+                failed.append(name)
+            else:
+                passed += 1
+            sys.stdout.flush()
+    print(f'{passed} passed, {len(failed)} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
