@@ -44,7 +44,7 @@ struct port_info {
 	uint32_t n_buffers_kept;
 	// With PORT_CAN_RSS: queue = reta[hash % reta_len].
 	uint8_t rss_key_len;
-	uint8_t rss_key[PORT_RSS_KEY_MAX];
+	_Alignas(uint32_t) uint8_t rss_key[PORT_RSS_KEY_MAX];
 	uint16_t reta_len; // a power of two
 	uint16_t reta[PORT_RETA_MAX];
 };

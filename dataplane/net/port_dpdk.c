@@ -255,7 +255,8 @@ static bool steer(struct port_dpdk *dpdk)
 {
 	struct port_info *info = &dpdk->port.info;
 	struct rte_eth_rss_reta_entry64 groups[PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
-	struct rte_eth_rss_conf conf = {.rss_key = info->rss_key, .rss_key_len = info->rss_key_len};
+	struct rte_eth_rss_conf conf = {
+		.rss_key = info->rss_key, .rss_key_len = info->rss_key_len, .rss_hf = RSS_TYPES};
 
 	memset(groups, 0, sizeof groups);
 	for (uint16_t i = 0; i < info->reta_len; i++) {
@@ -265,6 +266,8 @@ static bool steer(struct port_dpdk *dpdk)
 		group->mask |= UINT64_C(1) << (i % RTE_ETH_RETA_GROUP_SIZE);
 		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] = info->reta[i];
 	}
+	// Some drivers take the key only here. One that keeps its own says so in the next line.
+	(void)rte_eth_dev_rss_hash_update(dpdk->id, &conf);
 	return rte_eth_dev_rss_reta_update(dpdk->id, groups, info->reta_len) == 0 &&
 	       rte_eth_dev_rss_hash_conf_get(dpdk->id, &conf) == 0 && (conf.rss_hf & RSS_TYPES) == RSS_TYPES;
 }

@@ -19,7 +19,6 @@
 
 enum {
 	QUEUE_LEN_DEFAULT = 4096,
-	QUEUE_CAPACITY = 1 << 16,
 	FRAME_LEN_MAX = WIRE_LINK_LEN_MAX + UINT16_MAX,
 	PPM = 1000 * 1000,
 	FLIPS_MAX = 3
@@ -354,11 +353,14 @@ static void fill_info(struct port_info *info, const struct port_mem_end *config,
 
 static bool open_end(struct mem_end *end, const struct port_mem_end *config)
 {
+	uint32_t asked = end->peer->wire.queue_len;
+	uint32_t arriving_len = asked > QUEUE_LEN_DEFAULT ? asked : QUEUE_LEN_DEFAULT;
+
 	SLUICE_ASSERT(config->n_queues == 1 || (config->capabilities & PORT_CAN_RSS) != 0);
 	end->port.ops = &mem_ops;
 	end->rx_pool = config->rx_pool;
 	end->received = calloc(config->n_queues, sizeof end->received[0]);
-	if (end->received == NULL || !queue_init(&end->arriving, QUEUE_CAPACITY))
+	if (end->received == NULL || !queue_init(&end->arriving, arriving_len))
 		return false;
 	for (uint16_t i = 0; i < config->n_queues; i++)
 		if (!queue_init(&end->received[i], QUEUE_LEN_DEFAULT))
@@ -371,7 +373,8 @@ static void set_wire(struct mem_end *end, const struct port_mem_wire *wire)
 	end->wire = *wire;
 	if (end->wire.queue_len == 0)
 		end->wire.queue_len = QUEUE_LEN_DEFAULT;
-	SLUICE_ASSERT(end->wire.queue_len <= QUEUE_CAPACITY);
+	SLUICE_ASSERT(
+		end->peer->arriving.frames == NULL || end->wire.queue_len <= end->peer->arriving.mask + 1);
 }
 
 bool port_mem_open(const struct port_mem_config *config, struct port *out_ends[2])

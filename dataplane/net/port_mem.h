@@ -30,8 +30,9 @@ struct port_mem_wire {
 	uint32_t delay_us;
 	uint32_t jitter_us; // uniform, added to the delay; order is kept unless reorder strikes
 	uint64_t rate_bps;  // 0: unlimited; counts Ethernet frames without preamble
-	uint32_t queue_len; // frames on the wire or waiting for it, at most 65,536; 0: 4096. More are
-			    // dropped, as a switch does
+	// Frames on the wire or waiting for it; 0: 4096. More are dropped, as a switch does. A later change
+	// may not ask for more than 4096 or what the wire was opened with.
+	uint32_t queue_len;
 };
 
 struct port_mem_end {

@@ -14,9 +14,10 @@
 #include <stdio.h>
 
 enum {
-	POOL_LEN = 4095,
+	N_BUFFERS_DEFAULT = 4095,
 	STEP_US = 10 * 1000,
-	SETTLE_US = 4 * 1000 * 1000
+	SETTLE_US = 4 * 1000 * 1000,
+	SETTLE_STEP_US = 100 * 1000
 };
 
 const uint8_t lab_our_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -75,19 +76,25 @@ void lab_start_eal(void)
 	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
 }
 
-static struct rte_mempool *make_pool(const char *name)
+// Pools are made once and kept: an input of a fuzzer should not pay for them.
+static struct rte_mempool *get_pool(const char *name, uint32_t n_buffers)
 {
-	struct rte_mempool *pool = packet_pool_create(name, POOL_LEN, 1500, 0, 0);
+	struct rte_mempool *pool = rte_mempool_lookup(name);
 
+	if (pool != NULL && pool->size != n_buffers) {
+		packet_pool_free(pool);
+		pool = NULL;
+	}
+	if (pool == NULL)
+		pool = packet_pool_create(name, n_buffers, 1500, 0, 0);
 	SLUICE_ASSERT(pool != NULL);
 	return pool;
 }
 
-static void close_pool(struct rte_mempool *pool)
+// A buffer that is still out was leaked.
+static void check_pool(const struct lab *lab, struct rte_mempool *pool)
 {
-	// A buffer that is still out was leaked.
-	SLUICE_ASSERT(rte_mempool_avail_count(pool) == POOL_LEN);
-	packet_pool_free(pool);
+	SLUICE_ASSERT(rte_mempool_avail_count(pool) == lab->n_buffers);
 }
 
 static void open_wire(struct lab *lab, const struct lab_options *options)
@@ -123,8 +130,8 @@ static void open_worker(struct lab *lab, uint32_t idx)
 		.n_workers = lab->n_workers,
 	};
 
-	SLUICE_ASSERT(log_ring_init(&lab->logs[idx], &lab->arena, 64, (uint16_t)idx));
-	lab->nets[idx] = net_init(&setup, &lab->arena, clock_now_us());
+	SLUICE_ASSERT(log_ring_init(&lab->logs[idx], lab->arena, 64, (uint16_t)idx));
+	lab->nets[idx] = net_init(&setup, lab->arena, clock_now_us());
 	SLUICE_ASSERT(lab->nets[idx] != NULL);
 }
 
@@ -132,6 +139,29 @@ static size_t arena_len(const struct lab *lab, uint32_t exchange_len)
 {
 	return exchange_footprint(lab->n_workers, exchange_len) +
 	       lab->n_workers * (net_footprint(&lab->config) + 64 * sizeof(struct log_event) + 256);
+}
+
+static void settle(struct lab *lab)
+{
+	for (uint64_t passed = 0; passed < SETTLE_US; passed += SETTLE_STEP_US) {
+		clock_virtual_advance(SETTLE_STEP_US);
+		lab_turn(lab);
+		(void)lab_receive_all(lab);
+	}
+}
+
+// The arena is kept, too; it starts out zeroed, as a new one does.
+static struct arena *get_arena(size_t len)
+{
+	static struct arena arena;
+
+	if (arena.capacity < len) {
+		arena_destroy(&arena);
+		SLUICE_ASSERT(arena_init(&arena, len));
+	}
+	memset(arena.start, 0, arena.used);
+	arena.used = 0;
+	return &arena;
 }
 
 void lab_open(struct lab *lab, const struct lab_options *options)
@@ -143,10 +173,11 @@ void lab_open(struct lab *lab, const struct lab_options *options)
 	clock_virtual_reset();
 	memset(lab, 0, sizeof *lab);
 	lab->n_workers = options->n_workers != 0 ? options->n_workers : 1;
-	lab->rx_pool = make_pool("rx");
-	lab->tx_pool = make_pool("tx");
-	lab->peer_rx_pool = make_pool("peer_rx");
-	lab->peer_tx_pool = make_pool("peer_tx");
+	lab->n_buffers = options->n_buffers != 0 ? options->n_buffers : N_BUFFERS_DEFAULT;
+	lab->rx_pool = get_pool("rx", lab->n_buffers);
+	lab->tx_pool = get_pool("tx", lab->n_buffers);
+	lab->peer_rx_pool = get_pool("peer_rx", lab->n_buffers);
+	lab->peer_tx_pool = get_pool("peer_tx", lab->n_buffers);
 	open_wire(lab, options);
 	lab->config = (struct net_config){
 		.n_ports = 1,
@@ -164,16 +195,15 @@ void lab_open(struct lab *lab, const struct lab_options *options)
 				(unsigned __int128)0xfedcba9876543211 << 64 | 88, 99}},
 	};
 	SLUICE_ASSERT(net_config_check(&lab->config, reason, sizeof reason));
-	SLUICE_ASSERT(arena_init(&lab->arena, arena_len(lab, exchange_len)));
+	lab->arena = get_arena(arena_len(lab, exchange_len));
 	if (lab->n_workers > 1) {
-		lab->exchange = exchange_init(&lab->arena, lab->n_workers, exchange_len);
+		lab->exchange = exchange_init(lab->arena, lab->n_workers, exchange_len);
 		SLUICE_ASSERT(lab->exchange != NULL);
 	}
 	for (uint32_t i = 0; i < lab->n_workers; i++)
 		open_worker(lab, i);
 	if (!options->unsettled) {
-		lab_pass(lab, SETTLE_US);
-		(void)lab_receive_all(lab);
+		settle(lab);
 	}
 }
 
@@ -198,11 +228,10 @@ void lab_close(struct lab *lab)
 		exchange_drain(lab->exchange);
 	port_close(lab->ours);
 	port_close(lab->peer);
-	close_pool(lab->rx_pool);
-	close_pool(lab->tx_pool);
-	close_pool(lab->peer_rx_pool);
-	close_pool(lab->peer_tx_pool);
-	arena_destroy(&lab->arena);
+	check_pool(lab, lab->rx_pool);
+	check_pool(lab, lab->tx_pool);
+	check_pool(lab, lab->peer_rx_pool);
+	check_pool(lab, lab->peer_tx_pool);
 }
 
 void lab_send(struct lab *lab, const struct frame *frame)

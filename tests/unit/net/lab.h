@@ -34,18 +34,20 @@ struct lab_options {
 	uint32_t pending_max;
 	uint32_t exchange_len; // 0: 1024
 	uint32_t tx_queue_len;
-	bool unsettled; // duplicate address detection and announcements are still to come
+	uint32_t n_buffers; // of each pool; 0: 4095
+	bool unsettled;     // duplicate address detection and announcements are still to come
 };
 
 struct lab {
 	struct port *ours;
 	struct port *peer;
 	struct rte_mempool *rx_pool, *tx_pool, *peer_rx_pool, *peer_tx_pool;
+	uint32_t n_buffers;
 	uint32_t n_workers;
 	struct net *nets[LAB_WORKERS_MAX];
 	struct counters counters[LAB_WORKERS_MAX];
 	struct log_ring logs[LAB_WORKERS_MAX];
-	struct arena arena;
+	struct arena *arena;
 	struct exchange *exchange;
 	struct net_config config;
 	uint32_t n_segments; // what the last lab_turn delivered; the lab frees it at the next

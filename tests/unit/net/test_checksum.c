@@ -44,14 +44,14 @@ static void known_answers(void **state)
 {
 	static const uint8_t example[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
 	// An IPv4 header whose checksum is b861.
-	static const uint8_t header[] = {0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb8,
+	static const uint8_t header[20] = {0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb8,
 		0x61, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7};
 
 	(void)state;
 	assert_int_equal(checksum_fold(checksum_sum(example, sizeof example, 0)), __builtin_bswap16(0xddf2));
 	assert_true(checksum_good(checksum_sum(header, sizeof header, 0)));
 	assert_true(checksum_good(checksum_sum_ip4(header)));
-	assert_int_equal(checksum_finish(checksum_sum_ip4(header) - (header[10] | header[11] << 8)), 0x61b8);
+	assert_int_equal(checksum_finish(checksum_sum_ip4(header) - 0x61b8), 0x61b8);
 }
 
 static void all_bodies_agree(void **state)
