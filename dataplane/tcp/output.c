@@ -97,7 +97,7 @@ static bool resend(struct output *o, struct tcp_sent *sent)
 
 	tx.len = n_data < o->seg_max ? n_data : o->seg_max;
 	if (tx.len == n_data && (sent->flags & TCP_SENT_FIN) != 0)
-		tx.flags = SEGMENT_FIN | SEGMENT_PSH;
+		tx.flags = (uint8_t)(SEGMENT_FIN | (n_data != 0 ? SEGMENT_PSH : 0));
 	n = tcp_emit(o->tcp, conn, &tx);
 	if (n < 0) {
 		o->starved = true;
@@ -180,7 +180,7 @@ static bool send_new(struct output *o, uint32_t len, uint8_t entry_flags)
 	int32_t n;
 	struct seq end;
 
-	tx.flags = (uint8_t)((last ? SEGMENT_PSH : 0) | (fin ? SEGMENT_FIN : 0));
+	tx.flags = (uint8_t)((last && len != 0 ? SEGMENT_PSH : 0) | (fin ? SEGMENT_FIN : 0));
 	if ((conn->flags & TCP_CONN_ECN_CWR_DUE) != 0 && len != 0)
 		tx.flags |= SEGMENT_CWR;
 	if (!tcp_scoreboard_has_room(o->tcp, conn)) {

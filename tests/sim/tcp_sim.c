@@ -311,6 +311,14 @@ static void end_work(struct flow *flow, uint32_t side)
 	SLUICE_ASSERT(conn != NULL);
 	end_read(flow, side, conn);
 	end_write(flow, side, conn);
+	// The reset may be lost, and an idle server has no way to know.
+	if (flow->aborts && side == 1 && flow->ends[0].dead &&
+		clock_now_us() - sim.progress_us > STALL_BOUND_US / 2) {
+		end->alive = false;
+		end->dead = true;
+		tcp_abort(tcp_of(side), conn);
+		return;
+	}
 	if (flow->aborts && side == 0 && end->n_received + end->n_sent > end->n_to_send / 2 + 1) {
 		end->alive = false;
 		end->dead = true;

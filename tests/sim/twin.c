@@ -10,6 +10,7 @@
 
 enum {
 	APP_BUFFERS = 8191,
+	ETHERNET_LEN = 14,
 	SETTLE_US = 5 * 1000 * 1000, // duplicate address detection and the first announcements
 	SETTLE_STEP_US = 10 * 1000
 };
@@ -64,12 +65,14 @@ static uint16_t corrupting_rx_burst(struct port *port, uint16_t queue, struct rt
 	uint16_t n_received = port_rx_burst(outer->inner, queue, mbufs, n);
 
 	for (uint16_t i = 0; i < n_received; i++) {
+		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
 		uint64_t bit;
 
-		if (port_random(outer) % 1000000 >= outer->corrupt_ppm)
+		// ARP has no checksum of its own: what is flipped there stays for as long as neighbours are remembered.
+		if (port_random(outer) % 1000000 >= outer->corrupt_ppm || (frame[12] == 8 && frame[13] == 6))
 			continue;
-		bit = port_random(outer) % (mbufs[i]->data_len * 8u);
-		*rte_pktmbuf_mtod_offset(mbufs[i], uint8_t *, bit / 8) ^= (uint8_t)(1u << bit % 8);
+		bit = port_random(outer) % ((mbufs[i]->data_len - ETHERNET_LEN) * 8u);
+		frame[ETHERNET_LEN + bit / 8] ^= (uint8_t)(1u << bit % 8);
 		// The NIC's verdict was about the frame as it was.
 		mbufs[i]->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
 	}
