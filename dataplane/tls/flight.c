@@ -185,7 +185,8 @@ static size_t write_record(struct tls_handshake *hs, struct mut_span out)
 	if (max > out.len - TLS_RECORD_OVERHEAD_MAX)
 		max = out.len - TLS_RECORD_OVERHEAD_MAX;
 	n = take_pieces(flight, max, pieces, &content_len);
-	if (hs->write_epoch == TLS_EPOCH_PLAIN)
+	// change_cipher_spec is never encrypted, even where the keys are there already (RFC 8446 5).
+	if (hs->write_epoch == TLS_EPOCH_PLAIN || type == TLS_CONTENT_CHANGE_CIPHER_SPEC)
 		return write_plain(hs, type, pieces, n, out);
 	return write_sealed(hs, type, pieces, n, out);
 }
