@@ -61,6 +61,7 @@ struct bench {
 	struct tls_client_config client_config;
 	struct tls_session_slot our_session;
 	struct tls_session_slot their_session;
+	bool resumes; // this sample
 	SSL_CTX *context;
 	struct place places[IN_FLIGHT_MAX];
 	struct tls_end clients[IN_FLIGHT_MAX];
@@ -90,7 +91,7 @@ static void our_input(struct bench *bench, struct place *place, struct tls_end *
 
 	place->status = tls_handshake_input(&bench->server.engine, &place->conn, stream, &consumed);
 	client->out_len -= consumed;
-	SLUICE_ASSERT(client->out_len == 0);
+	memmove(client->out, client->out + consumed, client->out_len);
 }
 
 static void our_output(struct bench *bench, struct place *place)
@@ -125,6 +126,9 @@ static uint64_t our_last(struct bench *bench)
 		our_input(bench, &bench->places[i], &bench->clients[i]);
 	run_lanes(bench);
 	for (unsigned i = 0; i < bench->n_in_flight; i++) {
+		// What TLS 1.2 sent behind its key share had to wait for the shared secret.
+		if (bench->places[i].status == TLS_NEED_BYTES)
+			our_input(bench, &bench->places[i], &bench->clients[i]);
 		SLUICE_ASSERT(bench->places[i].status == TLS_DONE);
 		our_output(bench, &bench->places[i]);
 		tls_handshake_finish(&bench->server.engine, &bench->places[i].conn);
@@ -187,8 +191,14 @@ static uint64_t their_end(struct bench *bench)
 	return clock_tsc() - started_tsc;
 }
 
-static void start_clients(struct bench *bench, const struct tls_session *session)
+// The first time round there is no session yet.
+static void start_clients(struct bench *bench, struct tls_session_slot *slot)
 {
+	const struct tls_session *session;
+
+	bench->resumes = bench->kind->resumed && slot->n_kept != 0;
+	bench->client_config.keep_context = slot;
+	session = bench->resumes ? &slot->session : NULL;
 	for (unsigned i = 0; i < bench->n_in_flight; i++) {
 		struct tls_end *client = &bench->clients[i];
 
@@ -217,8 +227,7 @@ static void end_clients(struct bench *bench)
 {
 	for (unsigned i = 0; i < bench->n_in_flight; i++) {
 		SLUICE_ASSERT(tls_end_up(&bench->clients[i]));
-		SLUICE_ASSERT(bench->clients[i].report.resumed == bench->kind->resumed ||
-			bench->our_session.n_kept * bench->their_session.n_kept == 0);
+		SLUICE_ASSERT(bench->clients[i].report.resumed == bench->resumes);
 		tls_conn_destroy(&bench->client.engine, &bench->clients[i].conn);
 	}
 }
@@ -227,9 +236,7 @@ static double our_sample(struct bench *bench)
 {
 	uint64_t ticks;
 
-	bench->client_config.keep_context = &bench->our_session;
-	start_clients(
-		bench, bench->kind->resumed && bench->our_session.n_kept != 0 ? &bench->our_session.session : NULL);
+	start_clients(bench, &bench->our_session);
 	ticks = our_first(bench);
 	feed_clients(bench);
 	ticks += our_last(bench);
@@ -243,9 +250,7 @@ static double their_sample(struct bench *bench)
 {
 	uint64_t ticks;
 
-	bench->client_config.keep_context = &bench->their_session;
-	start_clients(bench,
-		bench->kind->resumed && bench->their_session.n_kept != 0 ? &bench->their_session.session : NULL);
+	start_clients(bench, &bench->their_session);
 	ticks = their_first(bench);
 	feed_clients(bench);
 	ticks += their_last(bench);

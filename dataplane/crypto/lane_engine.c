@@ -292,7 +292,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 	[LANE_X25519_SHARED] =
 		{
 			.output_len = 32,
-			.break_even = 2,
+			.break_even = 0,
 			.refusal = LANE_BAD_INPUT,
 			.run = x25519_shared,
 			.run_scalar = x25519_shared_scalar,
