@@ -432,9 +432,9 @@ static void read_document(struct reading *reading, const char *text, size_t len)
 	fy_diag_set_collect_errors(diag, true);
 	parse_config.diag = diag;
 	document = fy_document_build_from_string(&parse_config, text, len);
-	if (document == NULL)
+	if (document == NULL && fy_diag_got_error(diag))
 		report_syntax(reading, diag);
-	else
+	else if (document != NULL) // otherwise the text is empty
 		read_root(reading, fy_document_root(document));
 	fy_document_destroy(document);
 	fy_diag_destroy(diag);

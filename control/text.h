@@ -23,7 +23,8 @@ void text_append(struct text *text, const char *data, size_t len);
 void text_string_append(struct text *text, const char *string);
 void text_char(struct text *text, char character);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text *text, const char *format, va_list arguments);
+void text_vprintf(struct text *text, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
 
 // A quoted JSON string (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD.
 void text_json(struct text *text, const char *data, size_t len);
