@@ -416,6 +416,19 @@ static void discard_output(struct fy_diag *diag, void *user, const char *text, s
 	(void)len;
 }
 
+// Nothing but white space and comments, which libfyaml takes for an error.
+static bool is_empty(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '#')
+			while (i + 1 < len && text[i + 1] != '\n')
+				i++;
+		else if (text[i] != ' ' && text[i] != '\n' && text[i] != '\r' && text[i] != '\t')
+			return false;
+	}
+	return true;
+}
+
 static void read_document(struct reading *reading, const char *text, size_t len)
 {
 	struct fy_diag_cfg diag_config;
@@ -424,6 +437,8 @@ static void read_document(struct reading *reading, const char *text, size_t len)
 	struct fy_parse_cfg parse_config = {
 		.search_path = "", .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE};
 
+	if (is_empty(text, len))
+		return;
 	fy_diag_cfg_default(&diag_config);
 	diag_config.fp = NULL;
 	diag_config.output_fn = discard_output;
@@ -432,9 +447,9 @@ static void read_document(struct reading *reading, const char *text, size_t len)
 	fy_diag_set_collect_errors(diag, true);
 	parse_config.diag = diag;
 	document = fy_document_build_from_string(&parse_config, text, len);
-	if (document == NULL && fy_diag_got_error(diag))
+	if (document == NULL)
 		report_syntax(reading, diag);
-	else if (document != NULL) // otherwise the text is empty
+	else
 		read_root(reading, fy_document_root(document));
 	fy_document_destroy(document);
 	fy_diag_destroy(diag);
