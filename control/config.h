@@ -269,7 +269,6 @@ struct config_tickets {
 	uint64_t count; // after a full handshake; 0: no tickets
 	uint64_t lifetime;
 	uint64_t rotate;
-	uint64_t generations;
 };
 
 struct config_session_cache {

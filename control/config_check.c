@@ -364,13 +364,12 @@ static void check_tls_settings(struct checking *checking)
 	checking->path[0] = '\0';
 	if (tls->min_version > tls->max_version)
 		FAULT(checking, "tls.min-version", "found a version newer than tls.max-version");
-	if (tls->tickets.lifetime > tls->tickets.rotate * (tls->tickets.generations - 1))
+	if (tls->tickets.lifetime > tls->tickets.rotate)
 		FAULT(checking, "tls.tickets.lifetime",
-			"found a time longer than rotate x (generations - 1): the key of such a ticket would "
-			"be gone");
-	if (tls->tls12_lifetime > tls->tickets.rotate * (tls->tickets.generations - 1))
-		FAULT(checking, "tls.tls12-lifetime",
-			"found a time longer than tickets: rotate x (generations - 1)");
+			"found a time longer than tls.tickets.rotate: the key of such a ticket could be "
+			"gone");
+	if (tls->tls12_lifetime > tls->tickets.rotate)
+		FAULT(checking, "tls.tls12-lifetime", "found a time longer than tls.tickets.rotate");
 }
 
 static void check_limits(struct checking *checking)

@@ -135,6 +135,10 @@ static void describe(struct fy_node *node, struct text *found)
 		text_string_append(found, fy_node_is_sequence(node) ? "a list" : "a mapping");
 	} else {
 		scalar = fy_node_get_scalar(node, &len);
+		if (len == 0) {
+			text_string_append(found, "nothing");
+			return;
+		}
 		text_char(found, '\'');
 		text_clean(found, scalar != NULL ? scalar : "", len < FOUND_LEN_MAX ? len : FOUND_LEN_MAX);
 		text_string_append(found, len > FOUND_LEN_MAX ? "...'" : "'");

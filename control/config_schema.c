@@ -284,12 +284,11 @@ SCHEMA(limits, "limits");
 static const struct config_key keys_tickets[] = {
 	KEY(tickets, count, "count", NUMBER, .min = 0, .max = 4, .fallback = "2",
 		.help = "Tickets after a full TLS 1.3 handshake; 0 means no tickets in either version."),
-	KEY(tickets, lifetime, "lifetime", DURATION, .min = MINUTE, .max = 7 * DAY, .fallback = "24h",
+	KEY(tickets, lifetime, "lifetime", DURATION, .min = MINUTE, .max = 7 * DAY, .fallback = "12h",
 		.help = "How long a TLS 1.3 ticket is good for."),
 	KEY(tickets, rotate, "rotate", DURATION, .min = MINUTE, .max = 7 * DAY, .fallback = "12h",
-		.help = "Age at which a new ticket key takes over."),
-	KEY(tickets, generations, "generations", NUMBER, .min = 2, .max = 16, .fallback = "3",
-		.help = "Ticket keys that are kept, the newest included."),
+		.help = "Age at which the next ticket key takes over; the previous one still opens tickets "
+			"for as long again."),
 };
 SCHEMA(tickets, "ticket settings");
 

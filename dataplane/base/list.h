@@ -8,6 +8,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
+
+// The system's header, which DPDK's headers bring along, has macros of these names for lists of its own.
+#undef LIST_FOREACH
+#undef LIST_FOREACH_SAFE
 
 struct list_link {
 	struct list_link *next;

@@ -225,6 +225,15 @@ class Lab:
             run('ip', 'netns', 'exec', namespace, 'sysctl', '-qw', f'net.ipv6.conf.{name}.accept_dad=0')
             run('ip', '-n', namespace, 'link', 'set', name, 'up')
 
+    def tag_frames(self, namespace, device, vlan):
+        """Gives a device of the kernel's an 802.1Q tag in both directions, without the kernel's VLAN module."""
+        source = os.path.join(ROOT, 'tests/system/vlan_bpf.c')
+        self.inside(namespace, 'tc', 'qdisc', 'add', 'dev', device, 'clsact')
+        for direction in ('ingress', 'egress'):
+            program = os.path.join(self.folder, f'{device}-{direction}.o')
+            run('clang-14', '-O2', '-target', 'bpf', '-I/usr/include/x86_64-linux-gnu', f'-DVLAN={vlan}', f'-D{direction.upper()}', '-c', source, '-o', program)
+            self.inside(namespace, 'tc', 'filter', 'add', 'dev', device, direction, 'bpf', 'da', 'obj', program, 'sec', 'tc')
+
     def spawn(self, namespace, *command, **options):
         prefix = ['ip', 'netns', 'exec', namespace] if namespace else []
         process = subprocess.Popen([*prefix, *command], stdin=subprocess.DEVNULL, **options)

@@ -115,7 +115,6 @@ static void defaults_are_filled_in(void **state)
 	assert_int_equal(config->dataplane.workers[0], 1);
 	assert_string_equal(config->dataplane.socket, "/run/sluice/dataplane.sock");
 	assert_int_equal(config->tls.tickets.rotate, UINT64_C(43200000000));
-	assert_int_equal(config->tls.tickets.generations, 3);
 	assert_true(config->tls.prepared_signatures);
 	assert_int_equal(config->tls.max_version, CONFIG_TLS_1_3);
 	assert_int_equal(config->limits.connections, 100000);

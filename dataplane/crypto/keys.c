@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/keys.h"
+
+#include "base/assert.h"
+#include "base/wipe.h"
+#include "crypto/mb/kernels.h"
+#include "crypto/private_key.h"
+#include "crypto/public_key.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
+#include <stdatomic.h>
+
+enum {
+	ED25519_SEED_LEN = 32,
+	N_RSA_PARTS = 7
+};
+
+static bool is_rsa(enum key_type type)
+{
+	return type == KEY_RSA || type == KEY_RSA_PSS;
+}
+
+// RSA keys have exactly one of three sizes, other than a peer's (public_key.h).
+static enum key_verdict classify(const EVP_PKEY *pkey, struct private_key *head)
+{
+	struct public_key public_key;
+	enum key_verdict verdict = public_key_from_pkey(&public_key, pkey);
+	enum mb_rsa_size size = MB_RSA_2048;
+
+	if (verdict != KEY_OK)
+		return verdict;
+	*head = (struct private_key){.type = public_key.type, .footprint = sizeof *head};
+	head->bits = (uint16_t)EVP_PKEY_get_bits(pkey);
+	public_key_digest(&public_key, head->public_digest);
+	if (!is_rsa(head->type))
+		return KEY_OK;
+	if (!mb_rsa_size_of(span_of(public_key.bytes, public_key.len), &size))
+		return KEY_UNSUPPORTED;
+	head->rsa_size = (uint8_t)size;
+	if (head->footprint < offsetof(struct private_key, rsa) + MB_RSA_KEY_BYTES(size))
+		head->footprint = (uint32_t)(offsetof(struct private_key, rsa) + MB_RSA_KEY_BYTES(size));
+	return KEY_OK;
+}
+
+size_t private_key_footprint(const EVP_PKEY *pkey)
+{
+	struct private_key head;
+
+	return classify(pkey, &head) == KEY_OK ? head.footprint : 0;
+}
+
+static enum key_verdict load_ecdsa(struct private_key *key, EVP_PKEY *pkey)
+{
+	enum mb_curve curve = key->type == KEY_ECDSA_P256 ? MB_P256 : MB_P384;
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
+	uint8_t scalar[MB_SCALAR_LEN_MAX];
+	BIGNUM *d = NULL;
+	enum key_verdict verdict = KEY_INCONSISTENT;
+
+	if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) != 1)
+		verdict = KEY_MALFORMED;
+	else if (context != NULL && EVP_PKEY_pairwise_check(context) == 1 &&
+		 BN_bn2binpad(d, scalar, (int)mb_curve_len(curve)) > 0 &&
+		 mb_ecdsa_key_set(&key->ecdsa, curve, scalar))
+		verdict = KEY_OK;
+	EVP_PKEY_CTX_free(context);
+	BN_clear_free(d);
+	wipe(scalar, sizeof scalar);
+	return verdict;
+}
+
+static enum key_verdict load_ed25519(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body)
+{
+	const struct mb_kernels *kernels = body == SELECT_LANES_IFMA ? &mb_kernels_ifma : &mb_kernels_plain;
+	uint8_t seed[ED25519_SEED_LEN];
+	size_t len = sizeof seed;
+
+	if (EVP_PKEY_get_raw_private_key(pkey, seed, &len) != 1 || len != sizeof seed)
+		return KEY_MALFORMED;
+	mb_ed25519_key_set(&key->ed25519, kernels, seed);
+	wipe(seed, sizeof seed);
+	return KEY_OK;
+}
+
+static enum key_verdict rsa_verdict(enum mb_rsa_key_verdict verdict)
+{
+	switch (verdict) {
+	case MB_RSA_KEY_OK:
+		return KEY_OK;
+	case MB_RSA_KEY_INCONSISTENT:
+		return KEY_INCONSISTENT;
+	case MB_RSA_KEY_WRONG_SIZE:
+	case MB_RSA_KEY_WRONG_EXPONENT:
+	case MB_RSA_KEY_NO_MEMORY:
+		break;
+	}
+	return KEY_UNSUPPORTED;
+}
+
+static enum key_verdict load_rsa(struct private_key *key, const EVP_PKEY *pkey)
+{
+	static const char *const names[N_RSA_PARTS] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E,
+		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1,
+		OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+	uint8_t bytes[N_RSA_PARTS][MB_RSA_LEN_MAX];
+	struct span parts[N_RSA_PARTS];
+	enum key_verdict verdict = KEY_OK;
+
+	for (size_t i = 0; i < N_RSA_PARTS && verdict == KEY_OK; i++) {
+		BIGNUM *number = NULL;
+
+		if (EVP_PKEY_get_bn_param(pkey, names[i], &number) != 1 ||
+			BN_num_bytes(number) > MB_RSA_LEN_MAX)
+			verdict = KEY_MALFORMED;
+		else
+			parts[i] = span_of(bytes[i], (size_t)BN_bn2bin(number, bytes[i]));
+		BN_clear_free(number);
+	}
+	if (verdict == KEY_OK) {
+		const struct mb_rsa_parts rsa = {.n = parts[0],
+			.e = parts[1],
+			.p = parts[2],
+			.q = parts[3],
+			.dp = parts[4],
+			.dq = parts[5],
+			.qinv = parts[6]};
+
+		verdict = rsa_verdict(mb_rsa_key_set(&key->rsa, &rsa));
+	}
+	wipe(bytes, sizeof bytes);
+	return verdict;
+}
+
+// What scalar code signs with: the key itself, or for RSA-PSS the same numbers as a plain RSA key, because we
+// pad ourselves and OpenSSL allows a PSS key nothing but its own padding.
+static EVP_PKEY *scalar_reference(enum key_type type, EVP_PKEY *pkey)
+{
+	EVP_PKEY_CTX *context;
+	EVP_PKEY *plain = NULL;
+	OSSL_PARAM *params = NULL;
+
+	if (type != KEY_RSA_PSS)
+		return EVP_PKEY_up_ref(pkey) == 1 ? pkey : NULL;
+	context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	if (context != NULL && EVP_PKEY_todata(pkey, EVP_PKEY_KEYPAIR, &params) == 1 &&
+		EVP_PKEY_fromdata_init(context) == 1)
+		(void)EVP_PKEY_fromdata(context, &plain, EVP_PKEY_KEYPAIR, params);
+	OSSL_PARAM_free(params);
+	EVP_PKEY_CTX_free(context);
+	return plain;
+}
+
+static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body)
+{
+	static _Atomic uint64_t last_serial;
+	enum key_verdict verdict;
+
+	if (is_rsa(key->type))
+		verdict = load_rsa(key, pkey);
+	else if (key->type == KEY_ED25519)
+		verdict = load_ed25519(key, pkey, body);
+	else
+		verdict = load_ecdsa(key, pkey);
+	if (verdict != KEY_OK)
+		return verdict;
+	key->serial = atomic_fetch_add(&last_serial, 1) + 1;
+	if (body != SELECT_LANES_SCALAR)
+		return KEY_OK;
+	key->pkey = scalar_reference(key->type, pkey);
+	return key->pkey != NULL ? KEY_OK : KEY_UNSUPPORTED;
+}
+
+enum key_verdict private_key_load(
+	struct mut_span memory, EVP_PKEY *pkey, enum select_lanes body, const struct private_key **out_key)
+{
+	struct private_key *key = (struct private_key *)(void *)memory.data;
+	struct private_key head;
+	enum key_verdict verdict = classify(pkey, &head);
+
+	*out_key = NULL;
+	if (verdict != KEY_OK)
+		return verdict;
+	SLUICE_ASSERT(memory.len >= head.footprint && (uintptr_t)memory.data % 64 == 0);
+	memset(key, 0, head.footprint);
+	*key = head;
+	verdict = load(key, pkey, select_resolve_lanes(body));
+	if (verdict == KEY_OK)
+		*out_key = key;
+	else
+		wipe(memory.data, head.footprint);
+	return verdict;
+}
+
+EVP_PKEY *private_key_parse_der(struct span der)
+{
+	const unsigned char *next = der.data;
+	EVP_PKEY *pkey;
+
+	if (der.len == 0 || der.len > INT32_MAX)
+		return NULL;
+	pkey = d2i_AutoPrivateKey(NULL, &next, (long)der.len);
+	if (pkey != NULL && next != der.data + der.len) {
+		EVP_PKEY_free(pkey);
+		return NULL;
+	}
+	return pkey;
+}
+
+void private_key_destroy(const struct private_key *key)
+{
+	// The caller's memory: immutable for everyone but here.
+	struct private_key *memory = (struct private_key *)(uintptr_t)key;
+
+	if (key == NULL)
+		return;
+	EVP_PKEY_free(memory->pkey);
+	wipe(memory, memory->footprint);
+}
+
+enum key_type private_key_type(const struct private_key *key)
+{
+	return key->type;
+}
+
+unsigned private_key_bits(const struct private_key *key)
+{
+	return key->bits;
+}
+
+size_t private_key_signature_max_len(const struct private_key *key)
+{
+	switch ((enum key_type)key->type) {
+	case KEY_ECDSA_P256:
+		return 8 + 2 * 32;
+	case KEY_ECDSA_P384:
+		return 8 + 2 * 48;
+	case KEY_ED25519:
+		return 64;
+	case KEY_RSA:
+	case KEY_RSA_PSS:
+	case N_KEY_TYPES:
+		break;
+	}
+	return key->bits / 8;
+}
+
+bool private_key_matches_certificate(const struct private_key *key, const X509 *certificate)
+{
+	const EVP_PKEY *pkey = X509_get0_pubkey(certificate);
+	struct public_key public_key;
+	uint8_t digest[32];
+
+	if (pkey == NULL || public_key_from_pkey(&public_key, pkey) != KEY_OK)
+		return false;
+	public_key_digest(&public_key, digest);
+	return memcmp(digest, key->public_digest, sizeof digest) == 0;
+}
+
+void private_key_digest(const struct private_key *key, uint8_t out[32])
+{
+	// Everything but the head's reference and serial.
+	size_t offset = offsetof(struct private_key, public_digest);
+
+	hash_digest(HASH_SHA256, span_of((const uint8_t *)key + offset, key->footprint - offset), out);
+}
+
+const char *key_type_name(enum key_type type)
+{
+	static const char *const names[N_KEY_TYPES] = {
+		[KEY_ECDSA_P256] = "ecdsa-p256",
+		[KEY_ECDSA_P384] = "ecdsa-p384",
+		[KEY_ED25519] = "ed25519",
+		[KEY_RSA] = "rsa",
+		[KEY_RSA_PSS] = "rsa-pss",
+	};
+
+	return names[type];
+}
+
+const char *key_verdict_name(enum key_verdict verdict)
+{
+	static const char *const names[] = {
+		[KEY_OK] = "ok",
+		[KEY_MALFORMED] = "not a private key in DER",
+		[KEY_UNSUPPORTED] = "an algorithm, curve or size that is not supported",
+		[KEY_INCONSISTENT] = "its parts do not belong together",
+	};
+
+	return names[verdict];
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// P-256 (SP 800-186 3.2.1.3), eight lanes: the NIST template with five digits, p = 2^256 - 2^224 + 2^192 +
+// 2^96 - 1.
+#include "mb_tables.h"
+
+#define NIST_BITS     256
+#define NIST_DIGITS   5
+#define NIST_TO_NONCE P256_N_TO_NONCE
+#define COMB_TEETH    P256_COMB_TEETH
+#define COMB_TABLES   P256_COMB_TABLES
+#define COMB_COLUMNS  P256_COMB_COLUMNS
+#define COMB_ENTRIES  (1u << (COMB_TEETH - 1))
+#define comb_table    mb_p256_comb
+
+#include "crypto/mb/field_nist.h"
+
+static const struct modulus field = {P256_P, P256_P_N0, P256_P_ONE, P256_P_R2, P256_P_MINUS2};
+static const struct modulus order = {P256_N, P256_N_N0, P256_N_ONE, P256_N_R2, P256_N_MINUS2};
+static const uint64_t curve_b[NIST_DIGITS] = P256_B_MONT;
+
+// a + q (2^256 - p), for small signed q: 2^256 - p = 2^224 - 2^192 - 2^96 + 1.
+VEC_INLINE struct fe fe_fold_top(struct fe a, vec q)
+{
+	a.d[0] = vec_add(a.d[0], q);
+	a.d[1] = vec_sub(a.d[1], vec_shl(q, 96 - 52));
+	a.d[3] = vec_sub(a.d[3], vec_shl(q, 192 - 156));
+	a.d[4] = vec_add(a.d[4], vec_shl(q, 224 - 208));
+	return a;
+}
+
+#include "crypto/mb/protocol_nist.h"
+
+uint64_t MB_SYMBOL(p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
+{
+	return keygen(out_points, scalars, n);
+}
+
+uint64_t MB_SYMBOL(p256_ecdsa_prepare)(
+	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
+{
+	return ecdsa_prepare(out_nonces, nonces, n);
+}
+
+uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
+	const uint8_t *const peers[], unsigned n)
+{
+	unsigned n_groups = groups_of(n);
+	struct ecdh_group work;
+	struct jacobian points[VEC_LANES];
+	struct fe z[VEC_LANES];
+	vmask valid[VEC_LANES];
+	uint64_t done = 0;
+
+	for (unsigned group = 0; group < n_groups; group++) {
+		ecdh_begin(
+			&work, scalars + VEC_LANES * group, peers + VEC_LANES * group, group_lanes(n, group));
+		while (work.multiple.window >= 0)
+			multiple_window(&work.multiple);
+		points[group] = work.multiple.sum;
+		z[group] = points[group].z;
+		valid[group] = work.valid;
+	}
+	mod_invert_all(&field, z, n_groups);
+	for (unsigned group = 0; group < n_groups; group++)
+		done |= group_mask(ecdh_finish(&points[group], z[group], valid[group],
+					   out_secrets + VEC_LANES * group, group_lanes(n, group)),
+			n, group);
+	wipe(&work, sizeof(work));
+	wipe(points, sizeof(points));
+	wipe(z, sizeof(z));
+	return done;
+}
+
+uint64_t MB_SYMBOL(p256_ecdsa_verify)(const struct mb_ecdsa_check checks[], unsigned n)
+{
+	struct verify_group work;
+	struct fe s;
+	uint64_t done = 0;
+
+	for (unsigned group = 0; group < groups_of(n); group++) {
+		verify_read(&work, &s, checks + VEC_LANES * group, group_lanes(n, group));
+		mod_invert_all(&order, &s, 1);
+		verify_scalars(&work, s);
+		verify_base(&work);
+		verify_multiple_begin(&work);
+		while (work.multiple.window >= 0)
+			multiple_window(&work.multiple);
+		done |= group_mask(verify_finish(&work), n, group);
+	}
+	return done;
+}

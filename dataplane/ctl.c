@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// Whether somebody listens at the address: then it must not be taken away from them.
+static bool is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return alive;
+}
+
+bool ctl_open(struct ctl *ctl, const char *path, char *reason, size_t reason_len)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int bound;
+
+	*ctl = (struct ctl){.listen_fd = -1, .control_fd = -1, .path = path};
+	if (strlen(path) >= sizeof address.sun_path) {
+		(void)snprintf(reason, reason_len, "%s: a socket's path has at most %zu characters", path,
+			sizeof address.sun_path - 1);
+		return false;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (is_alive(&address)) {
+		(void)snprintf(reason, reason_len,
+			"%s: another dataplane is running; stop it or use another --socket", path);
+		return false;
+	}
+	(void)unlink(path);
+	ctl->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ctl->listen_fd < 0) {
+		(void)snprintf(reason, reason_len, "socket: %s", strerror(errno));
+		return false;
+	}
+	mask = umask(0177);
+	bound = bind(ctl->listen_fd, (const struct sockaddr *)&address, sizeof address);
+	(void)umask(mask);
+	if (bound != 0 || listen(ctl->listen_fd, 4) != 0) {
+		(void)snprintf(reason, reason_len, "%s: %s; does its folder exist?", path, strerror(errno));
+		(void)close(ctl->listen_fd);
+		ctl->listen_fd = -1;
+		return false;
+	}
+	return true;
+}
+
+static bool send_on(int fd, const void *message, size_t len, int passed_fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec piece = {.iov_base = (void *)(uintptr_t)message, .iov_len = len};
+	struct msghdr envelope = {.msg_iov = &piece, .msg_iovlen = 1};
+
+	if (passed_fd >= 0) {
+		struct cmsghdr *header;
+
+		envelope.msg_control = control.room;
+		envelope.msg_controllen = sizeof control.room;
+		header = CMSG_FIRSTHDR(&envelope);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof passed_fd);
+		memcpy(CMSG_DATA(header), &passed_fd, sizeof passed_fd);
+	}
+	return sendmsg(fd, &envelope, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+}
+
+static struct ipc_header header_of(enum ipc_type type, uint32_t id, size_t len)
+{
+	return (struct ipc_header){.magic = IPC_MAGIC,
+		.version = IPC_VERSION,
+		.type = (uint16_t)type,
+		.id = id,
+		.len = (uint32_t)len};
+}
+
+static void turn_away(int fd, const char *reason)
+{
+	struct ipc_refused refused = {.header = header_of(IPC_REFUSED, 0, sizeof refused)};
+
+	(void)snprintf(refused.reason, sizeof refused.reason, "%s", reason);
+	(void)send_on(fd, &refused, sizeof refused, -1);
+	(void)close(fd);
+}
+
+void ctl_accept(struct ctl *ctl)
+{
+	struct ucred peer;
+	socklen_t peer_len = sizeof peer;
+	int fd = accept4(ctl->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) != 0 ||
+		(peer.uid != 0 && peer.uid != geteuid())) {
+		turn_away(fd, "the control process must run as root or as the dataplane's user");
+		return;
+	}
+	if (ctl->control_fd >= 0) {
+		turn_away(fd, "another control process is attached");
+		return;
+	}
+	ctl->control_fd = fd;
+}
+
+// Takes the first descriptor out of a received envelope and closes any others.
+static int take_fd(struct msghdr *envelope)
+{
+	int taken = -1;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(envelope); header != NULL;
+		header = CMSG_NXTHDR(envelope, header)) {
+		size_t n_fds;
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		n_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n_fds; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+			if (taken < 0)
+				taken = fd;
+			else
+				(void)close(fd);
+		}
+	}
+	return taken;
+}
+
+// What is wrong with a request, or NULL.
+static const char *fault_of(const struct ipc_request *request, ssize_t len, const struct msghdr *envelope)
+{
+	if (len != sizeof *request || (envelope->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+		request->header.magic != IPC_MAGIC || request->header.len != sizeof *request)
+		return "not a message of the control link";
+	if (request->header.version != IPC_VERSION)
+		return "another version of the control link; control and dataplane must be of one release";
+	if (request->header.type != IPC_HELLO && request->header.type != IPC_START &&
+		request->header.type != IPC_STOP)
+		return "not a request";
+	return NULL;
+}
+
+bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct ipc_request request = {0};
+	struct iovec piece = {.iov_base = &request, .iov_len = sizeof request};
+	struct msghdr envelope = {.msg_iov = &piece,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof control.room};
+	const char *fault;
+	ssize_t len;
+	int fd;
+
+	if (ctl->control_fd < 0)
+		return false;
+	len = recvmsg(ctl->control_fd, &envelope, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (len <= 0) {
+		ctl_detach(ctl);
+		return false;
+	}
+	fd = take_fd(&envelope);
+	fault = fault_of(&request, len, &envelope);
+	if (fault != NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		(void)ctl_answer(ctl, IPC_REFUSED, 0, fault, -1);
+		ctl_detach(ctl);
+		return false;
+	}
+	*out_request = (struct ctl_request){
+		.type = (enum ipc_type)request.header.type, .id = request.header.id, .fd = fd};
+	return true;
+}
+
+bool ctl_send(struct ctl *ctl, void *message, size_t len, enum ipc_type type, uint32_t id, int fd)
+{
+	struct ipc_header header = header_of(type, id, len);
+
+	if (ctl->control_fd < 0)
+		return false;
+	memcpy(message, &header, sizeof header);
+	if (send_on(ctl->control_fd, message, len, fd))
+		return true;
+	if (errno != EAGAIN)
+		ctl_detach(ctl);
+	return false;
+}
+
+bool ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd)
+{
+	struct ipc_refused answer = {0};
+
+	(void)snprintf(answer.reason, sizeof answer.reason, "%s", reason);
+	if (ctl_send(ctl, &answer, sizeof answer, type, id, fd))
+		return true;
+	ctl_detach(ctl);
+	return false;
+}
+
+void ctl_detach(struct ctl *ctl)
+{
+	if (ctl->control_fd >= 0)
+		(void)close(ctl->control_fd);
+	ctl->control_fd = -1;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	ctl_detach(ctl);
+	if (ctl->listen_fd >= 0) {
+		(void)close(ctl->listen_fd);
+		(void)unlink(ctl->path);
+	}
+	ctl->listen_fd = -1;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dataplane's end of the control link (include/ipc.h): a listening Unix socket of type SOCK_SEQPACKET,
+// one control process at a time, its credentials checked. The main thread owns it; nothing here blocks.
+//
+//   listening --accept, credentials, nobody else--> connected --message--> the caller's business
+//       ^                                               |
+//       +---------- hang-up, malformed message ---------+      the dataplane goes on either way
+#pragma once
+
+#include "ipc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ctl {
+	int listen_fd;
+	int control_fd; // -1 when no control process is attached
+	const char *path;
+};
+
+// A request that arrived. The descriptor (or -1) belongs to the caller.
+struct ctl_request {
+	enum ipc_type type;
+	uint32_t id;
+	int fd;
+};
+
+// Makes the socket, readable and writable by its owner alone. A socket that nobody listens on any more is
+// replaced; where another dataplane listens, this fails. False: `reason` says what, where and what to do.
+bool ctl_open(struct ctl *ctl, const char *path, char *reason, size_t reason_len);
+
+// Takes a control process that wants to attach: turned away when one is attached or it is another user's.
+void ctl_accept(struct ctl *ctl);
+
+// Reads one request. False: there is none, or the peer is gone or spoke wrongly, and is detached then.
+bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request) __attribute__((warn_unused_result));
+
+// Sends a message whose header is filled in here, with a descriptor unless fd is -1 (it stays the caller's).
+// False: not sent, because nobody is attached, or the control process does not keep up with reading (try
+// again later), or it is gone (and detached now).
+bool ctl_send(struct ctl *ctl, void *message, size_t len, enum ipc_type type, uint32_t id, int fd);
+
+// An answer that carries a reason; an empty one means done. A control process that can't take it is detached.
+bool ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd);
+
+void ctl_detach(struct ctl *ctl);
+
+// Ends the link and removes the socket.
+void ctl_close(struct ctl *ctl);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The running whole: EAL, packet pools, ports, and a worker on each core. Made once from a checked
+// configuration by the main thread, which owns it; taken down in the reverse order.
+//
+//   stopped --dataplane_start--> running --dataplane_stop--> stopped (for good: EAL starts once in a process)
+#pragma once
+
+#include "config.h"
+#include "counter_page.h"
+#include "eal.h"
+#include "worker.h"
+
+struct dataplane {
+	bool running;
+	struct config config;
+	struct eal eal;
+	struct net_config net_config;
+	struct counter_page counter_page;
+	struct arena arena; // what workers share: the exchange
+	struct exchange *exchange;
+	struct rte_mempool *rx_pool;
+	struct rte_mempool *tx_pools[IPC_WORKERS_MAX];
+	struct port *ports[IPC_PORTS_MAX];
+	struct worker workers[IPC_WORKERS_MAX];
+	uint64_t started_wall_us;
+};
+
+// Starts what the configuration says. False: `reason` says what, where and what to do; everything that was
+// made is taken down again. When *out_fatal is set this process can't try again.
+bool dataplane_start(struct dataplane *dataplane, const struct config *config, bool *out_fatal,
+	char reason[static IPC_REASON_MAX]) __attribute__((warn_unused_result));
+
+// Stops the workers, closes the ports, and returns how many packet buffers are in nobody's hands: 0, or a
+// defect.
+uint64_t dataplane_stop(struct dataplane *dataplane);
+
+// The sum of a counter over all workers.
+uint64_t dataplane_counter(const struct dataplane *dataplane, enum counter id);
+
+// The next event of any worker's log ring; false when there is none.
+bool dataplane_pop_event(struct dataplane *dataplane, struct log_event *out_event);

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts DPDK's environment from the start configuration: once in the life of the process.
+#pragma once
+
+#include "config.h"
+
+struct eal {
+	bool huge_pages;
+	// The lcore that runs each worker; lcore 0 is the main thread, on any CPU that the process may use.
+	unsigned lcores[IPC_WORKERS_MAX];
+};
+
+// False: `reason` says what and what to do. Nothing of EAL was started if it names the configuration (cores
+// that do not exist or may not be used); a failure of EAL itself can't be repeated in this process, and
+// *out_fatal is set.
+bool eal_start(const struct config *config, struct eal *out_eal, bool *out_fatal,
+	char reason[static IPC_REASON_MAX]);
+
+void eal_stop(void);

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sluice-dataplane: the process that owns the NICs. It reads no configuration but what comes over the control
+// link, and goes on without a control process. The main thread, here, ends the link and moves events; the
+// workers do the rest.
+//
+//   waiting for START --> running --> stopped      SIGTERM, SIGINT or STOP end it; a broken START leaves it
+//   waiting
+#include "base/clock.h"
+#include "ctl.h"
+#include "dataplane.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	EVENT_INTERVAL_MS = 20,
+	EVENTS_PER_ROUND = 256
+};
+
+#define DEFAULT_SOCKET "/run/sluice/dataplane.sock"
+
+struct process {
+	struct ctl ctl;
+	int signal_fd;
+	bool stopping;
+	bool failed;
+	bool stop_asked; // by message: the answer's id
+	uint32_t stop_id;
+	bool event_waits; // taken from the ring, not sent yet
+	struct log_event event;
+	struct dataplane dataplane;
+};
+
+// Both are large and live as long as the process.
+static struct process process;
+static struct config decoded;
+
+// Maps a sealed memfd of records. An empty reason: *out_records is valid until it is unmapped.
+static struct span map_records(int fd, char *reason)
+{
+	const int wanted = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+	struct stat status;
+	void *start;
+
+	if (fd < 0 || fstat(fd, &status) != 0 || (fcntl(fd, F_GET_SEALS) & wanted) != wanted) {
+		(void)snprintf(
+			reason, IPC_REASON_MAX, "START needs a memfd sealed against writing and resizing");
+		return span_of(NULL, 0);
+	}
+	if (status.st_size <= 0 || status.st_size > IPC_CONFIG_LEN_MAX) {
+		(void)snprintf(reason, IPC_REASON_MAX, "a configuration of %lld bytes; 1 to %d are possible",
+			(long long)status.st_size, IPC_CONFIG_LEN_MAX);
+		return span_of(NULL, 0);
+	}
+	start = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (start == MAP_FAILED) {
+		(void)snprintf(
+			reason, IPC_REASON_MAX, "the configuration can't be mapped: %s", strerror(errno));
+		return span_of(NULL, 0);
+	}
+	return span_of(start, (size_t)status.st_size);
+}
+
+static void start(const struct ctl_request *request)
+{
+	char reason[IPC_REASON_MAX] = "";
+	bool fatal = false;
+	struct span records;
+	bool decoded_well;
+
+	if (process.dataplane.running) {
+		(void)ctl_answer(
+			&process.ctl, IPC_START_ANSWER, request->id, "this dataplane is running already", -1);
+		return;
+	}
+	records = map_records(request->fd, reason);
+	if (reason[0] == '\0') {
+		decoded_well = config_decode(records, &decoded, reason);
+		(void)munmap((void *)(uintptr_t)records.data, records.len);
+		if (decoded_well && dataplane_start(&process.dataplane, &decoded, &fatal, reason)) {
+			(void)ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, "",
+				process.dataplane.counter_page.fd);
+			return;
+		}
+	}
+	(void)ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, reason, -1);
+	(void)fprintf(stderr, "sluice-dataplane: not started: %s\n", reason);
+	process.failed = process.stopping = fatal;
+}
+
+static void answer_hello(const struct ctl_request *request)
+{
+	struct ipc_hello_answer answer = {
+		.pid = (uint32_t)getpid(),
+		.n_workers = process.dataplane.running ? process.dataplane.config.dataplane.n_workers : 0,
+		.started_wall_us = process.dataplane.started_wall_us,
+		.release = SLUICE_RELEASE,
+	};
+	int fd = process.dataplane.running ? process.dataplane.counter_page.fd : -1;
+
+	if (!ctl_send(&process.ctl, &answer, sizeof answer, IPC_HELLO_ANSWER, request->id, fd))
+		ctl_detach(&process.ctl);
+}
+
+static void serve_request(void)
+{
+	struct ctl_request request;
+
+	if (!ctl_receive(&process.ctl, &request))
+		return;
+	if (request.type == IPC_HELLO) {
+		answer_hello(&request);
+	} else if (request.type == IPC_START) {
+		start(&request);
+	} else {
+		process.stop_asked = process.stopping = true;
+		process.stop_id = request.id;
+	}
+	if (request.fd >= 0)
+		(void)close(request.fd);
+}
+
+// Events go to the control process as fast as it takes them; without one they stay in the rings until those
+// are full.
+static void forward_events(void)
+{
+	if (!process.dataplane.running || process.ctl.control_fd < 0)
+		return;
+	for (int i = 0; i < EVENTS_PER_ROUND; i++) {
+		struct ipc_event message = {0};
+
+		if (!process.event_waits)
+			process.event_waits = dataplane_pop_event(&process.dataplane, &process.event);
+		if (!process.event_waits)
+			return;
+		message.event = process.event;
+		if (!ctl_send(&process.ctl, &message, sizeof message, IPC_EVENT, 0, -1))
+			return;
+		process.event_waits = false;
+	}
+}
+
+static void run(void)
+{
+	while (!process.stopping) {
+		struct pollfd fds[] = {
+			{.fd = process.signal_fd, .events = POLLIN},
+			{.fd = process.ctl.listen_fd, .events = POLLIN},
+			{.fd = process.ctl.control_fd, .events = POLLIN}, // ignored while negative
+		};
+
+		if (poll(fds, 3, process.dataplane.running ? EVENT_INTERVAL_MS : -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents != 0)
+			process.stopping = true;
+		if (fds[2].revents != 0)
+			serve_request();
+		if (fds[1].revents != 0)
+			ctl_accept(&process.ctl);
+		forward_events();
+	}
+}
+
+static void stop(void)
+{
+	struct ipc_stopped stopped = {0};
+
+	if (process.dataplane.running) {
+		forward_events();
+		stopped.n_leaked_mbufs = dataplane_stop(&process.dataplane);
+	}
+	if (stopped.n_leaked_mbufs != 0) {
+		(void)fprintf(stderr, "sluice-dataplane: defect: %llu packet buffers leaked\n",
+			(unsigned long long)stopped.n_leaked_mbufs);
+		process.failed = true;
+	}
+	(void)ctl_send(&process.ctl, &stopped, sizeof stopped, IPC_STOPPED, process.stop_id, -1);
+	ctl_close(&process.ctl);
+}
+
+// Signals are taken by the main thread through a descriptor, so every thread that EAL makes inherits them
+// blocked.
+static int open_signals(void)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void print_usage(FILE *file)
+{
+	(void)fprintf(file, "usage: sluice-dataplane [--socket PATH]\n"
+			    "Runs the dataplane. It is told what to do by sluice-control over PATH "
+			    "(default " DEFAULT_SOCKET ").\n"
+			    "  -s, --socket PATH   the control link\n"
+			    "  -V, --version       print the release and exit\n"
+			    "  -h, --help          print this and exit\n");
+}
+
+// Returns -1 to go on, otherwise the exit status.
+static int read_options(int argc, char **argv, const char **out_socket)
+{
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "s:Vh", options, NULL)) != -1) {
+		if (option == 's') {
+			*out_socket = optarg;
+		} else if (option == 'V') {
+			(void)printf("sluice-dataplane %s\n", SLUICE_RELEASE);
+			return 0;
+		} else {
+			print_usage(option == 'h' ? stdout : stderr);
+			return option == 'h' ? 0 : 2;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	print_usage(stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *socket_path = DEFAULT_SOCKET;
+	int status = read_options(argc, argv, &socket_path);
+	char reason[IPC_REASON_MAX];
+
+	if (status >= 0)
+		return status;
+	clock_init();
+	process.signal_fd = open_signals();
+	if (process.signal_fd < 0 || !ctl_open(&process.ctl, socket_path, reason, sizeof reason)) {
+		(void)fprintf(
+			stderr, "sluice-dataplane: %s\n", process.signal_fd < 0 ? "no signalfd" : reason);
+		return 1;
+	}
+	run();
+	stop();
+	return process.failed ? 1 : 0;
+}

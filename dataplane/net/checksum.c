@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/checksum.h"
+
+#include "net/checksum_body.h"
+
+#include <rte_mbuf.h>
+
+static checksum_body *body = checksum_body_v2;
+
+void checksum_init(void)
+{
+	if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+		body = checksum_body_v4;
+	else if (__builtin_cpu_supports("avx2"))
+		body = checksum_body_v3;
+}
+
+uint64_t checksum_sum(const void *data, size_t len, uint64_t sum)
+{
+	return body(data, len, sum);
+}
+
+uint64_t checksum_sum_mbuf(const struct rte_mbuf *m, uint32_t offset, uint64_t sum)
+{
+	bool odd = false;
+
+	for (; m != NULL; m = m->next, offset = 0) {
+		uint32_t len = m->data_len - offset;
+		uint16_t piece = checksum_fold(
+			body(rte_pktmbuf_mtod_offset(m, const uint8_t *, offset), len, 0));
+
+		// A piece that starts at an odd place has its bytes in the other halves of the words.
+		sum += odd ? __builtin_bswap16(piece) : piece;
+		odd ^= (len & 1) != 0;
+	}
+	return sum;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The last step of the way out: complete frames gather per port and leave in bursts.
+//
+//   transmit_frame -> [ queue: what the NIC refused, then what came since ] -> transmit_flush -> NIC queue
+//                                                                                           \-> ring to the
+//                                                                                           port's driver
+//
+// The queue is bounded; a frame that finds it full after one more try at the NIC is dropped and counted.
+#pragma once
+
+#include "base/arena.h"
+
+struct net;
+struct net_port;
+struct rte_mbuf;
+
+struct transmit_queue {
+	struct rte_mbuf **mbufs;
+	uint32_t mask;
+	uint32_t head; // next to write; head - tail frames wait
+	uint32_t tail;
+};
+
+// capacity is a power of two. False when the arena has no room.
+bool transmit_init(struct transmit_queue *queue, struct arena *arena, uint32_t capacity);
+
+// Takes a frame that starts at its Ethernet header.
+void transmit_frame(struct net *net, struct net_port *port, struct rte_mbuf *m);
+
+void transmit_flush(struct net *net, struct net_port *port);
+
+// Frees what waits.
+void transmit_stop(struct transmit_queue *queue);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One core: all it owns, and its loop (DESIGN.md section 3).
+//
+//   rx -> (tcp) -> timers -> flush -> rx ...      one turn; every step works on a burst and is bounded
+//
+// A worker shares nothing but its counters (it alone writes), its log ring, the rings of the exchange, and
+// the stop flag. Everything else is in its arena, made on its own core.
+#pragma once
+
+#include "base/arena.h"
+#include "base/counters.h"
+#include "base/log_ring.h"
+#include "ipc.h"
+
+#include <stdatomic.h>
+
+struct exchange;
+struct net;
+struct net_config;
+struct rte_mempool;
+
+enum {
+	WORKER_BURST = 256,        // segments of one turn
+	WORKER_LOG_EVENTS = 1024,  // events that may wait for the main thread
+	WORKER_SPIN_TURNS = 256,   // empty turns before an adaptive worker sleeps
+	WORKER_SLEEP_MAX_US = 100, // longest sleep: bounds what an idle machine adds to latency
+};
+
+// What a worker is made from; everything outlives it.
+struct worker_setup {
+	const struct net_config *net_config;
+	struct counters *counters;
+	struct exchange *exchange; // NULL with one worker
+	struct rte_mempool *tx_pool;
+	uint32_t worker_idx;
+	uint32_t n_workers;
+	enum ipc_poll poll;
+};
+
+struct worker {
+	struct worker_setup setup;
+	struct arena arena;
+	struct log_ring log;
+	struct net *net;
+	_Atomic bool stop;
+	bool ready; // worker_init succeeded
+};
+
+// The two functions below have the form of an lcore's main function; the argument is a struct worker whose
+// setup is filled in. Both run on the worker's own core.
+
+// Makes everything that the worker owns. Returns 0, or -1 when there is no memory.
+int worker_init(void *worker);
+
+// Runs turns until `stop` is set, then gives back every packet that it holds. Returns 0.
+int worker_run(void *worker);
+
+// Wipes and frees what worker_init made; after worker_run has returned.
+void worker_destroy(struct worker *worker);
