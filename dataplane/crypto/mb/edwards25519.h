@@ -31,7 +31,7 @@ VEC_INLINE struct edwards_point edwards_finish(struct fe e, struct fe f, struct 
 
 // 2 p, section 3.3 with a = -1: 4M + 4S. The signs of e, f, g, h are all turned against the paper, which
 // cancels.
-VEC_INLINE struct edwards_point edwards_double(const struct edwards_point *p)
+static __attribute__((noinline)) struct edwards_point edwards_double(const struct edwards_point *p)
 {
 	struct fe x = fe_carry(p->x), y = fe_carry(p->y), z = fe_carry(p->z);
 	struct fe xx = fe_sqr(x), yy = fe_sqr(y), zz = fe_sqr(z);
@@ -44,7 +44,7 @@ VEC_INLINE struct edwards_point edwards_double(const struct edwards_point *p)
 }
 
 // p + q, or p - q in the lanes of negative: 7M.
-VEC_INLINE struct edwards_point edwards_add(
+static __attribute__((noinline)) struct edwards_point edwards_add(
 	const struct edwards_point *p, const struct edwards_entry *q, vmask negative)
 {
 	struct fe minus = fe_select(negative, q->sum, q->difference);

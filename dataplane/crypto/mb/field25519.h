@@ -37,7 +37,7 @@ VEC_INLINE vec times19(vec a)
 }
 
 // raw -> carried. All digits carry at once: a digit gains at most 19 * 2^(61 - 51).
-VEC_INLINE struct fe fe_carry(struct fe a)
+VEC_FIELD struct fe fe_carry(struct fe a)
 {
 	const vec mask = vec_set1(FE_DIGIT_MASK);
 	vec carry[FE_DIGITS];
@@ -53,7 +53,7 @@ VEC_INLINE struct fe fe_carry(struct fe a)
 }
 
 // raw + raw -> carried.
-VEC_INLINE struct fe fe_add(struct fe a, struct fe b)
+VEC_FIELD struct fe fe_add(struct fe a, struct fe b)
 {
 	for (int i = 0; i < FE_DIGITS; i++)
 		a.d[i] = vec_add(a.d[i], b.d[i]);
@@ -61,7 +61,7 @@ VEC_INLINE struct fe fe_add(struct fe a, struct fe b)
 }
 
 // raw - raw -> carried. 2^10 p is added, whose digits are above 2^60, so that no digit becomes negative.
-VEC_INLINE struct fe fe_sub(struct fe a, struct fe b)
+VEC_FIELD struct fe fe_sub(struct fe a, struct fe b)
 {
 	const vec bias0 = vec_set1((FE_DIGIT_MASK - 18) << 10);
 	const vec bias = vec_set1(FE_DIGIT_MASK << 10);
@@ -83,7 +83,7 @@ VEC_INLINE struct fe fe_fold(const vec product[2 * FE_DIGITS])
 }
 
 // carried * carried -> raw: a digit is at most 77 lo parts and 95 twofold hi parts, below 2^59.
-VEC_INLINE struct fe fe_mul(struct fe a, struct fe b)
+VEC_FIELD struct fe fe_mul(struct fe a, struct fe b)
 {
 	vec lo[2 * FE_DIGITS], hi[2 * FE_DIGITS];
 
@@ -102,7 +102,7 @@ VEC_INLINE struct fe fe_mul(struct fe a, struct fe b)
 
 // carried^2 -> raw, the same bounds. The hi parts of squares have the weight of the lo parts of mixed
 // products (2), so they share accumulators: lo_even + 2 (lo_mixed + hi_even) + 4 hi_mixed.
-VEC_INLINE struct fe fe_sqr(struct fe a)
+VEC_FIELD struct fe fe_sqr(struct fe a)
 {
 	vec one[2 * FE_DIGITS], two[2 * FE_DIGITS], four[2 * FE_DIGITS];
 

@@ -18,6 +18,13 @@
 #include "crypto/mb/marshal.h"
 #include "crypto/mb/vec.h"
 
+// Eight digits are too many to inline their products wherever one is needed.
+#if NIST_DIGITS > 5
+#define NIST_FIELD static __attribute__((noinline))
+#else
+#define NIST_FIELD VEC_FIELD
+#endif
+
 struct fe {
 	vec d[NIST_DIGITS];
 };
@@ -177,15 +184,38 @@ VEC_INLINE struct fe wide_reduce(const struct modulus *m, struct wide t)
 	return out;
 }
 
-// a b / R mod m and a^2 / R mod m, carried.
-VEC_INLINE struct fe mod_mul(const struct modulus *m, struct fe a, struct fe b)
+// a b / R and a^2 / R mod m, raw.
+NIST_FIELD struct fe mod_mul_raw(const struct modulus *m, struct fe a, struct fe b)
+{
+	return wide_reduce(m, wide_mul(a, b));
+}
+
+NIST_FIELD struct fe mod_sqr_raw(const struct modulus *m, struct fe a)
+{
+	return wide_reduce(m, wide_sqr(a));
+}
+
+// The same, carried.
+NIST_FIELD struct fe mod_mul(const struct modulus *m, struct fe a, struct fe b)
 {
 	return fe_carry(wide_reduce(m, wide_mul(a, b)));
 }
 
-VEC_INLINE struct fe mod_sqr(const struct modulus *m, struct fe a)
+NIST_FIELD struct fe mod_sqr(const struct modulus *m, struct fe a)
 {
 	return fe_carry(wide_reduce(m, wide_sqr(a)));
+}
+
+// (a b - c d) / R and (a b - 8 c^2) / R mod m, raw: one reduction for two products.
+NIST_FIELD struct fe mod_mul_sub_mul_raw(
+	const struct modulus *m, struct fe a, struct fe b, struct fe c, struct fe d)
+{
+	return wide_reduce(m, wide_sub_shl(wide_mul(a, b), wide_mul(c, d), 0));
+}
+
+NIST_FIELD struct fe mod_mul_sub_8sqr_raw(const struct modulus *m, struct fe a, struct fe b, struct fe c)
+{
+	return wide_reduce(m, wide_sub_shl(wide_mul(a, b), wide_sqr(c), 3));
 }
 
 // Into Montgomery form, a < 16.

@@ -29,7 +29,7 @@ struct affine {
 // raw, of a value between -32 and 32 -> tight and carried. With q the bits from 2^NIST_BITS on, a - q p + p
 // is taken before the carry: uncarried digits and q (2^NIST_BITS - p) err by less than 2^-10 p to either
 // side.
-VEC_INLINE struct fe fe_tighten(struct fe a)
+NIST_FIELD struct fe fe_tighten(struct fe a)
 {
 	vec q = vec_sar(a.d[NIST_DIGITS - 1], NIST_TOP_BITS);
 
@@ -48,18 +48,8 @@ VEC_INLINE struct fe fe_sqr(struct fe a)
 	return mod_sqr(&field, a);
 }
 
-VEC_INLINE struct fe fe_mul_raw(struct fe a, struct fe b)
-{
-	return wide_reduce(&field, wide_mul(a, b));
-}
-
-VEC_INLINE struct fe fe_sqr_raw(struct fe a)
-{
-	return wide_reduce(&field, wide_sqr(a));
-}
-
 // a - b + 3 p, for b below 3.
-VEC_INLINE struct fe fe_sub(struct fe a, struct fe b)
+NIST_FIELD struct fe fe_sub(struct fe a, struct fe b)
 {
 	return fe_carry(raw_add_modulus(&field, raw_sub(a, b), 3));
 }
@@ -80,20 +70,19 @@ VEC_INLINE struct jacobian jacobian_select(vmask mask, struct jacobian yes, stru
 //   X3 = alpha^2 - 8 beta, Y3 = alpha (4 beta - X3) - 8 gamma^2, Z3 = 2 Y Z
 // Bounds for P-256: delta 1.5, gamma 1.3, beta 1.2, alpha 3 * (5.01 * 3.5 / 16 + 1) = 6.3, Z3 2 (2 * 2.7 / 16
 // + 1) < 2.7.
-VEC_INLINE struct jacobian point_double(const struct jacobian *p)
+static __attribute__((noinline)) struct jacobian point_double(const struct jacobian *p)
 {
 	struct fe delta = fe_sqr(p->z);
 	struct fe gamma = fe_sqr(p->y);
 	struct fe beta = fe_mul(p->x, gamma);
-	struct fe third = fe_mul_raw(fe_sub(p->x, delta), fe_add(p->x, delta));
+	struct fe third = mod_mul_raw(&field, fe_sub(p->x, delta), fe_add(p->x, delta));
 	struct fe alpha = fe_carry(raw_add(third, raw_shl(third, 1)));
 	struct jacobian out;
 
-	out.x = fe_tighten(raw_sub(fe_sqr_raw(alpha), raw_shl(beta, 3)));
-	out.y = fe_tighten(wide_reduce(
-		&field, wide_sub_shl(wide_mul(alpha, fe_tighten(raw_sub(raw_shl(beta, 2), out.x))),
-				wide_sqr(gamma), 3)));
-	out.z = fe_carry(raw_shl(fe_mul_raw(p->y, p->z), 1));
+	out.x = fe_tighten(raw_sub(mod_sqr_raw(&field, alpha), raw_shl(beta, 3)));
+	out.y = fe_tighten(
+		mod_mul_sub_8sqr_raw(&field, alpha, fe_tighten(raw_sub(raw_shl(beta, 2), out.x)), gamma));
+	out.z = fe_carry(raw_shl(mod_mul_raw(&field, p->y, p->z), 1));
 	return out;
 }
 
@@ -110,16 +99,16 @@ VEC_INLINE struct jacobian point_add_finish(
 	struct fe v = fe_mul(u1, hh);
 	struct jacobian out;
 
-	out.x = fe_tighten(raw_sub(raw_sub(fe_sqr_raw(r), hhh), raw_shl(v, 1)));
-	out.y = fe_tighten(wide_reduce(
-		&field, wide_sub_shl(wide_mul(r, fe_tighten(raw_sub(v, out.x))), wide_mul(s1, hhh), 0)));
+	out.x = fe_tighten(raw_sub(raw_sub(mod_sqr_raw(&field, r), hhh), raw_shl(v, 1)));
+	out.y = fe_tighten(mod_mul_sub_mul_raw(&field, r, fe_tighten(raw_sub(v, out.x)), s1, hhh));
 	out.z = fe_mul(z1z2, h);
 	*out_r = r;
 	return out;
 }
 
 // p + q: 12M + 4S.
-VEC_INLINE struct jacobian point_add(const struct jacobian *p, const struct jacobian *q, struct fe *out_r)
+static __attribute__((noinline)) struct jacobian point_add(
+	const struct jacobian *p, const struct jacobian *q, struct fe *out_r)
 {
 	struct fe pp = fe_sqr(p->z), qq = fe_sqr(q->z);
 	struct fe u1 = fe_mul(p->x, qq), s1 = fe_mul(p->y, fe_mul(qq, q->z));
@@ -129,7 +118,7 @@ VEC_INLINE struct jacobian point_add(const struct jacobian *p, const struct jaco
 }
 
 // p + q with q's Z = 1: 8M + 3S.
-VEC_INLINE struct jacobian point_add_affine(
+static __attribute__((noinline)) struct jacobian point_add_affine(
 	const struct jacobian *p, const struct affine *q, struct fe *out_r)
 {
 	struct fe pp = fe_sqr(p->z);
@@ -152,7 +141,7 @@ static inline struct jacobian point_add_complete(struct jacobian sum, struct fe 
 static inline vmask point_on_curve(const struct affine *p)
 {
 	struct fe x3 = fe_mul(fe_sqr(p->x), p->x);
-	struct fe difference = raw_sub(fe_sqr_raw(p->y), x3);
+	struct fe difference = raw_sub(mod_sqr_raw(&field, p->y), x3);
 
 	difference = raw_add(difference, raw_add(p->x, raw_shl(p->x, 1)));
 	return mod_is_zero(&field, fe_tighten(raw_sub(difference, fe_constant(curve_b))));

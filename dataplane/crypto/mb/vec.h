@@ -30,6 +30,14 @@
 // Kernels are straight-line arithmetic on registers: a call per operation would cost more than the operation.
 #define VEC_INLINE static inline __attribute__((always_inline))
 
+// A multiplication of field elements: inlined into what uses it where an operation is an instruction, called
+// where it is a loop.
+#if MB_BODY_IFMA
+#define VEC_FIELD VEC_INLINE
+#else
+#define VEC_FIELD static __attribute__((noinline))
+#endif
+
 typedef uint8_t vmask;
 
 #if MB_BODY_IFMA
