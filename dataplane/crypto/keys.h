@@ -45,7 +45,7 @@ void private_key_destroy(const struct private_key *key);
 
 enum key_type private_key_type(const struct private_key *key);
 
-// 2048, 3072 or 4096 for RSA; 256, 384, 255 for the others.
+// 2048, 3072 or 4096 for RSA; 256 or 384 for the others.
 unsigned private_key_bits(const struct private_key *key);
 
 // Longest signature that the key makes.

@@ -11,7 +11,7 @@
 struct private_key {
 	uint8_t type;       // enum key_type
 	uint8_t rsa_size;   // enum mb_rsa_size, of RSA keys
-	uint16_t bits;      // 256, 384, 255, or of the modulus
+	uint16_t bits;      // 256, 384, or of the modulus
 	uint32_t footprint; // bytes, this struct included
 	uint64_t serial;    // never used for another key of this process
 	// What scalar code signs with; NULL where kernels do.

@@ -5,6 +5,7 @@
 #include "base/wipe.h"
 #include "crypto/crypto.h"
 #include "crypto/der.h"
+#include "crypto/mb/kernels.h"
 #include "crypto/private_key.h"
 #include "crypto/rsa_padding.h"
 
