@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cert.h"
 
+#include "base/reader.h"
 #include "memory.h"
 #include "ocsp.h"
 #include "pem.h"
@@ -311,11 +312,14 @@ struct cert *cert_load(
 {
 	struct parts parts = {0};
 	struct cert_stamp stamps[N_CERT_FILES] = {0};
+	struct stat status;
 	struct cert *cert;
 	bool added = add_file(&parts, files->paths[CERT_FILE_CHAIN], &stamps[CERT_FILE_CHAIN], reason);
 
 	if (added && parts.key == NULL && files->paths[CERT_FILE_KEY] != NULL)
 		added = add_file(&parts, files->paths[CERT_FILE_KEY], &stamps[CERT_FILE_KEY], reason);
+	else if (files->paths[CERT_FILE_KEY] != NULL && stat(files->paths[CERT_FILE_KEY], &status) == 0)
+		stamps[CERT_FILE_KEY] = stamp_of(&status);
 	if (!added) {
 		free(parts.bytes);
 		key_free(parts.key);

@@ -159,10 +159,20 @@ static int compare_names(const void *a, const void *b)
 	return order != 0 ? order : (one->cert_idx > other->cert_idx) - (one->cert_idx < other->cert_idx);
 }
 
+static int compare_certs(const void *a, const void *b)
+{
+	return strcmp((*(struct cert *const *)a)->name, (*(struct cert *const *)b)->name);
+}
+
 static void build_index(struct cert_set *set)
 {
 	size_t capacity = 0;
 
+	set->by_name = memory_alloc(set->n_certs, sizeof set->by_name[0]);
+	if (set->n_certs != 0) {
+		memcpy(set->by_name, set->certs, set->n_certs * sizeof set->by_name[0]);
+		qsort(set->by_name, set->n_certs, sizeof set->by_name[0], compare_certs);
+	}
 	for (size_t i = 0; i < set->n_certs; i++) {
 		char name[CERTIFICATE_NAME_MAX];
 		size_t cursor = 0;
@@ -273,6 +283,7 @@ void cert_set_free(struct cert_set *set)
 	for (size_t i = 0; i < set->n_certs; i++)
 		cert_release(set->certs[i]);
 	free(set->certs);
+	free(set->by_name);
 	free(set->names);
 	memory_zone_free(&set->zone);
 	free(set);
@@ -280,9 +291,20 @@ void cert_set_free(struct cert_set *set)
 
 struct cert *cert_set_find(const struct cert_set *set, const char *name)
 {
-	for (size_t i = 0; i < set->n_certs; i++)
-		if (strcmp(set->certs[i]->name, name) == 0)
-			return set->certs[i];
+	size_t low = 0;
+	size_t high = set->n_certs;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(set->by_name[middle]->name, name);
+
+		if (order == 0)
+			return set->by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 

@@ -16,6 +16,7 @@ struct cert_set {
 	struct cert **certs;
 	size_t n_certs;
 	size_t capacity;
+	struct cert **by_name;   // the same, sorted by the names of the objects
 	struct cert_name *names; // sorted by name, then by the order of the certificates
 	size_t n_names;
 	struct memory_zone zone; // of the names
