@@ -395,3 +395,34 @@ struct cert *cert_with_staple(const struct cert *cert, struct span staple, int64
 	}
 	return copy;
 }
+
+struct span cert_read_authorities(struct memory_zone *zone, const char *path, struct text *reason)
+{
+	struct cert_stamp stamp;
+	size_t len;
+	uint8_t *content = read_file(path, &len, &stamp, reason);
+	struct span pem = span_of(content, content != NULL ? len : 0);
+	uint8_t *authorities = content != NULL ? memory_zone_alloc(zone, len) : NULL;
+	size_t authorities_len = 0;
+	struct pem_block block;
+	struct certificate certificate;
+	const char *fault = NULL;
+
+	while (content != NULL && fault == NULL && pem_next(&pem, &block) == PEM_BLOCK) {
+		const struct mut_span rest = {authorities + authorities_len, len - authorities_len};
+		size_t n;
+
+		if (strcmp(block.label, "CERTIFICATE") != 0)
+			continue;
+		if (!pem_decode(&block, rest, &n))
+			fault = "a certificate is no base64";
+		else if ((fault = certificate_read(span_of(rest.data, n), &certificate)) == NULL)
+			authorities_len += n;
+	}
+	secret_free(content);
+	if (content != NULL && fault == NULL && authorities_len == 0)
+		fault = "no certificate in it";
+	if (fault != NULL)
+		text_printf(reason, "%s: %s", path, fault);
+	return span_of(authorities, fault == NULL ? authorities_len : 0);
+}

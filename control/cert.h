@@ -6,6 +6,7 @@
 #pragma once
 
 #include "certificate.h"
+#include "memory.h"
 
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -74,3 +75,6 @@ bool cert_is_current(const struct cert *cert, const struct cert_files *files);
 
 // SHA-256 of the leaf.
 void cert_fingerprint(const struct cert *cert, uint8_t out_digest[static 32]);
+
+// The certificates of a PEM file, DER after DER, in the zone; empty: `reason` says what is wrong.
+struct span cert_read_authorities(struct memory_zone *zone, const char *path, struct text *reason);

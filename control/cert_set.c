@@ -210,6 +210,48 @@ static void keep_unsaved(struct cert_set *set, const struct cert_set *before)
 	}
 }
 
+// The authorities that a listener believes for client certificates, out of their PEM file.
+static bool add_authorities(struct cert_set *set, const struct config_listener *listener, size_t idx,
+	struct config_errors *errors)
+{
+	struct text reason = {0};
+	struct span authorities = cert_read_authorities(&set->zone, listener->client_auth.ca, &reason);
+
+	if (authorities.len == 0)
+		config_error(
+			errors, listener->client_auth.mark, "client-auth.ca", "%s", text_string(&reason));
+	set->authorities[idx] = authorities;
+	text_free(&reason);
+	return authorities.len != 0;
+}
+
+static void load_authorities(struct cert_set *set, const struct config *config, struct config_errors *errors)
+{
+	set->authorities = memory_zone_alloc(
+		&set->zone, (config->n_listeners + 1) * sizeof set->authorities[0]);
+	set->n_authorities = config->n_listeners;
+	for (size_t i = 0; i < config->n_listeners; i++)
+		if (config->listeners[i].client_auth.mode != CONFIG_CLIENT_AUTH_OFF)
+			(void)add_authorities(set, &config->listeners[i], i, errors);
+}
+
+// A later set of the same configuration has the same authorities.
+static void copy_authorities(struct cert_set *set, const struct cert_set *from)
+{
+	set->n_authorities = from->n_authorities;
+	set->authorities = memory_zone_alloc(
+		&set->zone, (from->n_authorities + 1) * sizeof set->authorities[0]);
+	for (size_t i = 0; i < from->n_authorities; i++) {
+		const struct span authorities = from->authorities[i];
+
+		if (authorities.len != 0)
+			set->authorities[i] = span_of(
+				memory_zone_string(
+					&set->zone, (const char *)authorities.data, authorities.len),
+				authorities.len);
+	}
+}
+
 struct cert_set *cert_set_load(const struct config *config, const struct cert_set *before, unsigned n_threads,
 	struct config_errors *errors)
 {
@@ -237,6 +279,7 @@ struct cert_set *cert_set_load(const struct config *config, const struct cert_se
 		free(job->fault);
 	}
 	keep_unsaved(set, before);
+	load_authorities(set, config, errors);
 	free(loading.jobs);
 	memory_zone_free(&loading.zone);
 	if (errors->n != 0) {
@@ -262,6 +305,7 @@ static struct cert_set *copy_but(const struct cert_set *set, const char *name, s
 	}
 	if (!placed)
 		append(copy, cert_reference(instead));
+	copy_authorities(copy, set);
 	build_index(copy);
 	return copy;
 }
@@ -338,7 +382,8 @@ static size_t find_name(const struct cert_set *set, const char *name, size_t *ou
 
 size_t cert_set_lookup(const struct cert_set *set, const char *server_name, size_t *out_n)
 {
-	char name[CERTIFICATE_NAME_MAX + 1] = "*";
+	char wildcard[CERTIFICATE_NAME_MAX + 2];
+	char name[CERTIFICATE_NAME_MAX + 1] = "";
 	const char *dot;
 	size_t found;
 
@@ -356,10 +401,6 @@ size_t cert_set_lookup(const struct cert_set *set, const char *server_name, size
 	if (found != SIZE_MAX || dot == NULL)
 		return found;
 	// RFC 6125 6.4.3: "*" stands for exactly the first label.
-	{
-		char wildcard[CERTIFICATE_NAME_MAX + 2];
-
-		(void)snprintf(wildcard, sizeof wildcard, "*%s", dot);
-		return find_name(set, wildcard, out_n);
-	}
+	(void)snprintf(wildcard, sizeof wildcard, "*%s", dot);
+	return find_name(set, wildcard, out_n);
 }

@@ -19,7 +19,9 @@ struct cert_set {
 	struct cert **by_name;   // the same, sorted by the names of the objects
 	struct cert_name *names; // sorted by name, then by the order of the certificates
 	size_t n_names;
-	struct memory_zone zone; // of the names
+	struct span *authorities; // for each listener, of its client certificates: DER after DER; or NULL
+	size_t n_authorities;
+	struct memory_zone zone; // of names and authorities
 };
 
 // What the configuration names, parsed by n_threads threads. Certificates of `before` (or NULL) whose files
