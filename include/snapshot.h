@@ -282,7 +282,7 @@ struct snapshot_ticket_key {
 	uint8_t reserved[6];
 };
 
-_Static_assert(sizeof(struct snapshot_head) == 80, "fixed width");
+_Static_assert(sizeof(struct snapshot_head) == 72, "fixed width");
 _Static_assert(sizeof(struct snapshot_backend) == 80, "fixed width");
 _Static_assert(sizeof(struct snapshot_server) == 96, "fixed width");
 _Static_assert(sizeof(struct snapshot_listener) == 104, "fixed width");
