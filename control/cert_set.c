@@ -164,15 +164,20 @@ static int compare_certs(const void *a, const void *b)
 	return strcmp((*(struct cert *const *)a)->name, (*(struct cert *const *)b)->name);
 }
 
-static void build_index(struct cert_set *set)
+static void sort_certs(struct cert_set *set)
 {
-	size_t capacity = 0;
-
 	set->by_name = memory_alloc(set->n_certs, sizeof set->by_name[0]);
 	if (set->n_certs != 0) {
 		memcpy(set->by_name, set->certs, set->n_certs * sizeof set->by_name[0]);
 		qsort(set->by_name, set->n_certs, sizeof set->by_name[0], compare_certs);
 	}
+}
+
+static void build_index(struct cert_set *set)
+{
+	size_t capacity = 0;
+
+	sort_certs(set);
 	for (size_t i = 0; i < set->n_certs; i++) {
 		char name[CERTIFICATE_NAME_MAX];
 		size_t cursor = 0;
@@ -318,6 +323,16 @@ struct cert_set *cert_set_with(const struct cert_set *set, struct cert *cert)
 struct cert_set *cert_set_without(const struct cert_set *set, const char *name)
 {
 	return copy_but(set, name, NULL);
+}
+
+struct cert_set *cert_set_copy(const struct cert_set *set)
+{
+	struct cert_set *copy = memory_alloc(1, sizeof *copy);
+
+	for (size_t i = 0; i < set->n_certs; i++)
+		append(copy, cert_reference(set->certs[i]));
+	sort_certs(copy);
+	return copy;
 }
 
 void cert_set_free(struct cert_set *set)

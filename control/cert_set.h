@@ -36,6 +36,9 @@ struct cert_set *cert_set_with(const struct cert_set *set, struct cert *cert);
 // The set without the certificate of that name.
 struct cert_set *cert_set_without(const struct cert_set *set, const char *name);
 
+// The same certificates, for somebody who must not see them change: references only, no index of names.
+struct cert_set *cert_set_copy(const struct cert_set *set);
+
 void cert_set_free(struct cert_set *set);
 
 // By the name of the object; NULL when there is none.
