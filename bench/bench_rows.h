@@ -9,3 +9,4 @@ void bench_rows_ec(struct measure *measure);
 void bench_rows_rsa(struct measure *measure);
 void bench_rows_hash(struct measure *measure);
 void bench_rows_aead(struct measure *measure);
+void bench_rows_lanes(struct measure *measure);

@@ -30,6 +30,9 @@ struct measure_row {
 	const char *reference; // "OpenSSL 3.0.17 EVP_PKEY_sign"
 	measure_body *reference_body;
 	void *reference_context;
+	// Operations that one run of a body does in each lane; 0 means 1.
+	unsigned n_per_run;
+	unsigned n_per_reference_run;
 	uint64_t limit; // counted limit of the machine, tsc per operation (PERFORMANCE.md); 0: none known
 };
 
@@ -38,8 +41,13 @@ struct measure;
 // Measures one row now and prints or stores it: body against reference, interleaved.
 void measure_row(struct measure *measure, const struct measure_row *row);
 
-// A figure that the provider worked out itself (a break-even count, a ratio of two rows).
+// A figure that the provider worked out itself.
 void measure_value(struct measure *measure, const char *name, const char *unit, double value);
+
+// From the row of eight lanes, whose kernel costs nearly the same however few of them are used: the smallest
+// number of operations that is cheaper by kernel than one at a time by the reference. Adds a row
+// <name>_break_even.
+void measure_break_even(struct measure *measure, const char *name);
 
 // The median of the latest row with this name and lanes, tsc per operation; 0 when there is none (it was not
 // selected).
@@ -48,3 +56,14 @@ double measure_reference_median(const struct measure *measure, const char *name,
 
 // Whether rows with this name are wanted (--only), so that a provider can skip expensive preparation.
 bool measure_wants(const struct measure *measure, const char *name);
+
+struct measure_options {
+	const char *only;   // rows whose name contains this; NULL: all
+	unsigned n_samples; // per row
+	bool json;          // one object on standard output instead of the table
+};
+
+struct measure *measure_create(const struct measure_options *options);
+
+// Prints the JSON object, if that was asked for, and releases everything.
+void measure_finish(struct measure *measure);

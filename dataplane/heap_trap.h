@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Proof that workers allocate nothing: in a build with -Dheap_trap=true the process dies at once when a
-// thread that has armed the trap calls malloc, calloc, realloc, memalign or their kin. Other builds have none
-// of it.
+// The heap seam: proof that workers allocate nothing. A worker arms the trap when it begins its loop and
+// disarms it after the last turn. Two bodies, chosen when linking: heap_trap.c does nothing;
+// tests/seam/heap_trap_armed.c replaces the allocator's entry points, and the process dies when a thread that
+// has armed the trap calls one.
 #pragma once
 
-#ifdef SLUICE_HEAP_TRAP
 void heap_trap_arm(void);
 void heap_trap_disarm(void);
-#else
-static inline void heap_trap_arm(void)
-{
-}
-
-static inline void heap_trap_disarm(void)
-{
-}
-#endif

@@ -35,11 +35,10 @@ def fuzz(seconds):
 def system(_seconds):
     """System tests with larger counts, and against a build in which a worker that allocates memory dies."""
     build('build')
-    build('build-trap', ['-Dheap_trap=true'])
-    for folder in ('build', 'build-trap'):
+    for program in ('build/dataplane/sluice-dataplane', 'build/tests/seam/sluice-dataplane-trap'):
         for test in sorted(glob.glob('tests/system/test_*.py')):
-            yield f'{folder}: {os.path.basename(test)}', ['python3', test], {
-                'SLUICE_BUILD': os.path.abspath(folder), 'SLUICE_PINGS': '200000' if folder == 'build' else '10000'}
+            yield f'{os.path.basename(program)}: {os.path.basename(test)}', ['python3', test], {
+                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000'}
 
 
 KINDS = {'fuzz': fuzz, 'system': system}

@@ -82,19 +82,29 @@ static enum sign_status start_rsa(
 		signing->signature);
 }
 
+enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing, const struct private_key *key,
+	const struct scheme *scheme, const uint8_t *digest)
+{
+	SLUICE_ASSERT(scheme_fits_tls12(scheme, key->type) && scheme->kind != SCHEME_KIND_ED25519);
+	signing->key = key;
+	if (scheme->kind == SCHEME_KIND_ECDSA)
+		return start_ecdsa(crypto, signing, digest, hash_len(scheme->hash));
+	return start_rsa(crypto, signing, scheme, digest);
+}
+
 enum sign_status sign_start(struct crypto *crypto, struct signing *signing, const struct private_key *key,
 	const struct scheme *scheme, struct span message)
 {
 	uint8_t digest[HASH_MAX_LEN];
 
-	SLUICE_ASSERT(scheme_fits_tls12(scheme, key->type) && message.len <= SIGN_MESSAGE_MAX_LEN);
-	signing->key = key;
-	if (key->type == KEY_ED25519)
+	SLUICE_ASSERT(message.len <= SIGN_MESSAGE_MAX_LEN);
+	if (key->type == KEY_ED25519) {
+		SLUICE_ASSERT(scheme->kind == SCHEME_KIND_ED25519);
+		signing->key = key;
 		return start_ed25519(crypto, signing, message);
+	}
 	hash_digest(scheme->hash, message, digest);
-	if (scheme->kind == SCHEME_KIND_ECDSA)
-		return start_ecdsa(crypto, signing, digest, hash_len(scheme->hash));
-	return start_rsa(crypto, signing, scheme, digest);
+	return sign_start_digest(crypto, signing, key, scheme, digest);
 }
 
 // What is left to do for a signature that a lane made.

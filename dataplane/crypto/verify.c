@@ -20,18 +20,16 @@ void verification_init(struct verification *verification, void *owner)
 
 // Lays out public key | digest | r | s.
 static enum verify_status start_ecdsa(struct crypto *crypto, struct verification *verification,
-	const struct public_key *key, const struct scheme *scheme, const struct span message_and_signature[2])
+	const struct public_key *key, const struct span digest_and_signature[2])
 {
 	enum mb_curve curve = key->type == KEY_ECDSA_P256 ? MB_P256 : MB_P384;
 	size_t len = mb_curve_len(curve);
 	uint8_t *behind_key = verification->input + 1 + 2 * len;
-	uint8_t digest[HASH_MAX_LEN];
 
-	if (!der_decode_ecdsa(behind_key + len, len, message_and_signature[1]))
+	if (!der_decode_ecdsa(behind_key + len, len, digest_and_signature[1]))
 		return VERIFY_BAD;
 	memcpy(verification->input, key->bytes, 1 + 2 * len);
-	hash_digest(scheme->hash, message_and_signature[0], digest);
-	mb_ecdsa_digest(curve, behind_key, digest, hash_len(scheme->hash));
+	mb_ecdsa_digest(curve, behind_key, digest_and_signature[0].data, digest_and_signature[0].len);
 	verification->request.op = curve == MB_P256 ? LANE_ECDSA_P256_VERIFY : LANE_ECDSA_P384_VERIFY;
 	verification->request.input = verification->input;
 	lanes_submit(crypto->lanes, &verification->request, crypto->now_tsc);
@@ -39,22 +37,21 @@ static enum verify_status start_ecdsa(struct crypto *crypto, struct verification
 }
 
 static enum verify_status verify_rsa(struct lane_engine *engine, enum mb_rsa_size size,
-	const struct public_key *key, const struct scheme *scheme, const struct span message_and_signature[2])
+	const struct public_key *key, const struct scheme *scheme, const struct span digest_and_signature[2])
 {
 	uint8_t encoded[MB_RSA_LEN_MAX];
 	uint8_t *const out = encoded;
-	uint8_t digest[HASH_MAX_LEN];
+	const uint8_t *digest = digest_and_signature[0].data;
 	struct mb_rsa_check check = {
-		.n = key->bytes, .e = key->rsa_exponent, .signature = message_and_signature[1].data};
+		.n = key->bytes, .e = key->rsa_exponent, .signature = digest_and_signature[1].data};
 	struct span em = span_of(encoded, key->len);
 	bool good;
 
 	// RFC 8017 8.1.2, 8.2.2 step 1.
-	if (message_and_signature[1].len != key->len)
+	if (digest_and_signature[1].len != key->len)
 		return VERIFY_BAD;
 	if (engine->kernels->rsa_verify(engine->rsa_verify_job, size, &check, &out, 1) != 1)
 		return VERIFY_BAD;
-	hash_digest(scheme->hash, message_and_signature[0], digest);
 	if (scheme->kind == SCHEME_KIND_RSA_PSS)
 		good = rsa_pss_verify(scheme->hash, digest, hash_len(scheme->hash), em);
 	else
@@ -62,20 +59,36 @@ static enum verify_status verify_rsa(struct lane_engine *engine, enum mb_rsa_siz
 	return good ? VERIFY_GOOD : VERIFY_BAD;
 }
 
-enum verify_status verify_start(struct crypto *crypto, struct verification *verification,
-	const struct public_key *key, const struct scheme *scheme, const struct span message_and_signature[2])
+static bool verify_digest_now(const struct public_key *key, const struct scheme *scheme, struct span digest,
+	struct span signature);
+
+enum verify_status verify_start_digest(struct crypto *crypto, struct verification *verification,
+	const struct public_key *key, const struct scheme *scheme, const struct span digest_and_signature[2])
 {
 	struct lane_engine *engine = lanes_engine(crypto->lanes);
 	enum mb_rsa_size size;
 
-	SLUICE_ASSERT(scheme_fits_tls12(scheme, key->type));
+	SLUICE_ASSERT(scheme_fits_tls12(scheme, key->type) && scheme->kind != SCHEME_KIND_ED25519);
 	if (engine->kernels != NULL && scheme->kind == SCHEME_KIND_ECDSA)
-		return start_ecdsa(crypto, verification, key, scheme, message_and_signature);
-	if (engine->kernels != NULL && scheme->kind != SCHEME_KIND_ED25519 &&
+		return start_ecdsa(crypto, verification, key, digest_and_signature);
+	if (engine->kernels != NULL && scheme->kind != SCHEME_KIND_ECDSA &&
 		mb_rsa_size_of(span_of(key->bytes, key->len), &size))
-		return verify_rsa(engine, size, key, scheme, message_and_signature);
-	return verify_now(key, scheme, message_and_signature[0], message_and_signature[1]) ? VERIFY_GOOD
-											   : VERIFY_BAD;
+		return verify_rsa(engine, size, key, scheme, digest_and_signature);
+	return verify_digest_now(key, scheme, digest_and_signature[0], digest_and_signature[1]) ? VERIFY_GOOD
+												: VERIFY_BAD;
+}
+
+enum verify_status verify_start(struct crypto *crypto, struct verification *verification,
+	const struct public_key *key, const struct scheme *scheme, const struct span message_and_signature[2])
+{
+	uint8_t digest[HASH_MAX_LEN];
+	struct span digest_and_signature[2] = {span_of(digest, hash_len(scheme->hash)), message_and_signature[1]};
+
+	if (scheme->kind == SCHEME_KIND_ED25519)
+		return verify_now(key, scheme, message_and_signature[0], message_and_signature[1]) ? VERIFY_GOOD
+												   : VERIFY_BAD;
+	hash_digest(scheme->hash, message_and_signature[0], digest);
+	return verify_start_digest(crypto, verification, key, scheme, digest_and_signature);
 }
 
 enum verify_status verify_poll(const struct verification *verification)
@@ -136,6 +149,20 @@ bool verify_now(
 		    EVP_DigestVerify(context, signature.data, signature.len, message.data, message.len) == 1;
 
 	EVP_MD_CTX_free(context);
+	EVP_PKEY_free(pkey);
+	return good;
+}
+
+static bool verify_digest_now(const struct public_key *key, const struct scheme *scheme, struct span digest,
+	struct span signature)
+{
+	EVP_PKEY *pkey = public_key_to_pkey(key);
+	EVP_PKEY_CTX *context = pkey != NULL ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
+	bool good = context != NULL && EVP_PKEY_verify_init(context) == 1 && set_padding(context, scheme) &&
+		    EVP_PKEY_CTX_set_signature_md(context, digest_of(scheme)) == 1 &&
+		    EVP_PKEY_verify(context, signature.data, signature.len, digest.data, digest.len) == 1;
+
+	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(pkey);
 	return good;
 }

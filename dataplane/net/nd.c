@@ -250,10 +250,17 @@ static enum counter receive_advertisement(struct net *net, struct packet *packet
 enum counter nd_receive(struct net *net, struct packet *packet)
 {
 	const struct wire_icmp *icmp = (const struct wire_icmp *)(const void *)packet->transport;
+	struct own_address *claimed;
 
 	// RFC 4861 7.1: a router would have lowered the hop limit.
 	if (packet->hop_limit != ND_HOP_LIMIT || icmp->code != 0)
 		return COUNTER_NET_DROP_ND;
+	claimed = own_address_find(&net->own, &packet->source, packet->port->idx);
+	if (claimed != NULL) {
+		own_address_conflict(net, claimed, source_mac(packet));
+		net_discard(net, packet->mbuf);
+		return PACKET_OK;
+	}
 	switch (icmp->type) {
 	case ND_NEIGHBOR_SOLICITATION:
 		return receive_solicitation(net, packet);

@@ -159,11 +159,19 @@ static struct own_address *find_own(const struct net *net, struct packet *packet
 	return (struct own_address *)(uintptr_t)last;
 }
 
+// RFC 4861 7.1: types 133 to 137 with a hop limit that no router has touched.
+static bool is_discovery(const struct packet *packet)
+{
+	return packet->protocol == IP_PROTOCOL_ICMP6 && packet->hop_limit == ND_HOP_LIMIT &&
+	       packet->transport_len >= WIRE_ICMP_LEN && packet->transport[0] >= ND_ROUTER_SOLICITATION &&
+	       packet->transport[0] <= ND_REDIRECT;
+}
+
 // Whether the packet is for us on this port (strong end system, RFC 1122 3.3.4.2) and its source can be
 // answered.
 static enum counter accept_addresses(const struct net *net, struct packet *packet)
 {
-	bool is_nd = packet->protocol == IP_PROTOCOL_ICMP6 && packet->hop_limit == 255;
+	bool is_nd = is_discovery(packet);
 
 	packet->own = find_own(net, packet);
 	if (packet->own == NULL) {
@@ -179,7 +187,8 @@ static enum counter accept_addresses(const struct net *net, struct packet *packe
 		// Duplicate address detection asks from the unspecified address.
 		if (!is_nd || (packet->source.words[0] | packet->source.words[1]) != 0)
 			return COUNTER_NET_DROP_SOURCE;
-	} else if (own_address_find(&net->own, &packet->source, packet->port->idx) != NULL) {
+	} else if (!is_nd && own_address_find(&net->own, &packet->source, packet->port->idx) != NULL) {
+		// In neighbour discovery it is a conflict, which nd.c notices.
 		return COUNTER_NET_DROP_SOURCE;
 	}
 	return PACKET_OK;

@@ -19,6 +19,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('SLUICE_BUILD', os.path.join(ROOT, 'build'))
+DATAPLANE = os.environ.get('SLUICE_DATAPLANE', os.path.join(BUILD, 'dataplane/sluice-dataplane'))
 SKIP = 77
 
 MAGIC, VERSION = 0x4C534C43, 1
@@ -246,7 +247,7 @@ class Lab:
     def dataplane(self, namespace, name='dp', **options):
         """Starts a dataplane without configuration; returns its process and an attached link."""
         path = os.path.join(self.folder, f'{name}.sock')
-        process = self.spawn(namespace, os.path.join(BUILD, 'dataplane/sluice-dataplane'), '--socket', path, **options)
+        process = self.spawn(namespace, DATAPLANE, '--socket', path, **options)
         return process, Link(path)
 
     def huge_pages(self, count):

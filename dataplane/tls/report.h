@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a handshake leaves behind for counters and the log, whether it succeeded or not.
+#pragma once
+
+#include "tls/names.h"
+
+struct tls_handshake_report {
+	uint16_t version; // 0: not agreed on, and so for the rest
+	uint16_t suite;
+	uint16_t group;
+	uint16_t scheme;      // of our signature (server) or the peer's (client)
+	uint16_t peer_scheme; // of the other side's signature with a client certificate
+	bool resumed;
+	bool retried; // a HelloRetryRequest passed
+	bool extended_master_secret;
+	bool peer_authenticated;
+	bool name_acknowledged;
+	uint8_t name_match; // enum tls_name_match, server
+	uint32_t certificate_id;
+	struct span alpn;  // inside the configuration, or empty
+	uint8_t name_len;  // SNI
+	char name[TLS_NAME_MAX];
+
+	// A failure: the alert, who sent it, and what was on the table at that time.
+	bool failed;
+	bool failed_by_peer;
+	uint8_t alert;
+	uint8_t failed_state;    // enum tls_state, tls_state_name
+	uint16_t failed_message; // enum tls_message_type
+
+	// Waiting, in TSC ticks and times.
+	uint64_t wait_kx_tsc;
+	uint64_t wait_sign_tsc;
+	uint64_t wait_verify_tsc;
+	uint64_t wait_lookup_tsc;
+	uint16_t n_waits;
+};

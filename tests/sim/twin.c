@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "twin.h"
+
+#include "base/assert.h"
+#include "net/packet_pool.h"
+#include "seam/clock_virtual.h"
+
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+
+enum {
+	APP_BUFFERS = 8191,
+	SETTLE_US = 5 * 1000 * 1000, // duplicate address detection and the first announcements
+	SETTLE_STEP_US = 10 * 1000
+};
+
+static const struct net_address_config addresses[2][2] = {
+	{{.addr = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1}}, .prefix_len = 120},
+		{.addr = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, .prefix_len = 64}},
+	{{.addr = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 2}}, .prefix_len = 120},
+		{.addr = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 2}}, .prefix_len = 64}},
+};
+
+static struct rte_mempool *rx_pool, *tx_pool, *app_pool;
+static uint32_t pool_len;
+
+void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len)
+{
+	static char name[] = "twin", cores[] = "-l0", no_huge[] = "--no-huge", no_pci[] = "--no-pci",
+		    no_shared[] = "--no-shconf", memory[] = "-m512", no_telemetry[] = "--no-telemetry",
+		    log_level[] = "--log-level=error";
+	static char *arguments[] = {
+		name, cores, no_huge, no_pci, no_shared, memory, no_telemetry, log_level, NULL};
+
+	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
+	pool_len = n_buffers;
+	rx_pool = packet_pool_create("twin_rx", n_buffers, mtu_max, 0, 0);
+	tx_pool = packet_pool_create("twin_tx", n_buffers, mtu_max, 0, 0);
+	app_pool = packet_pool_create("twin_app", APP_BUFFERS, app_buffer_len, 0, 0);
+	SLUICE_ASSERT(rx_pool != NULL && tx_pool != NULL && app_pool != NULL);
+}
+
+struct rte_mbuf *twin_app_buffer(void)
+{
+	return rte_pktmbuf_alloc(app_pool);
+}
+
+static struct port *inner_of(struct port *port)
+{
+	return ((struct twin_port *)port)->inner;
+}
+
+static uint64_t port_random(struct twin_port *port)
+{
+	port->random ^= port->random << 13;
+	port->random ^= port->random >> 7;
+	port->random ^= port->random << 17;
+	return port->random;
+}
+
+static uint16_t corrupting_rx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct twin_port *outer = (struct twin_port *)port;
+	uint16_t n_received = port_rx_burst(outer->inner, queue, mbufs, n);
+
+	for (uint16_t i = 0; i < n_received; i++) {
+		uint64_t bit;
+
+		if (port_random(outer) % 1000000 >= outer->corrupt_ppm)
+			continue;
+		bit = port_random(outer) % (mbufs[i]->data_len * 8u);
+		*rte_pktmbuf_mtod_offset(mbufs[i], uint8_t *, bit / 8) ^= (uint8_t)(1u << bit % 8);
+		// The NIC's verdict was about the frame as it was.
+		mbufs[i]->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	}
+	return n_received;
+}
+
+static uint16_t plain_tx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	return port_tx_burst(inner_of(port), queue, mbufs, n);
+}
+
+static bool plain_link_up(struct port *port)
+{
+	return port_link_up(inner_of(port));
+}
+
+static void plain_stats(struct port *port, struct port_stats *out_stats)
+{
+	port_stats(inner_of(port), out_stats);
+}
+
+static void plain_close(struct port *port)
+{
+	port_close(inner_of(port));
+}
+
+static const struct port_ops twin_port_ops = {.rx_burst = corrupting_rx_burst,
+	.tx_burst = plain_tx_burst,
+	.link_up = plain_link_up,
+	.stats = plain_stats,
+	.close = plain_close};
+
+static void open_stack(struct twin *twin, uint32_t side, struct port *port)
+{
+	struct twin_stack *stack = &twin->stacks[side];
+	struct net_setup setup = {.config = &stack->config,
+		.counters = &stack->counters,
+		.log = &stack->log,
+		.tx_pool = tx_pool,
+		.n_workers = 1};
+	char reason[256];
+
+	stack->wire_end = port;
+	stack->port = (struct twin_port){.port = {.ops = &twin_port_ops, .info = port->info},
+		.inner = port,
+		.random = twin->options->seed | 1};
+	stack->v4 = addresses[side][0].addr;
+	stack->v6 = addresses[side][1].addr;
+	stack->config = (struct net_config){.n_ports = 1,
+		.n_addresses = 2,
+		.ports = {{.port = &stack->port.port, .mtu = twin->options->mtu}},
+		.addresses = addresses[side]};
+	for (uint32_t i = 0; i < 6; i++)
+		stack->config.flow_secret.nh[i] = (twin->options->seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	for (uint32_t i = 0; i < 3; i++)
+		stack->config.flow_secret.fold[i] = (unsigned __int128)(twin->options->seed + i + 7) *
+							    UINT64_C(0xbf58476d1ce4e5b9) *
+							    UINT64_C(0x94d049bb133111eb) |
+						    1;
+	if (!net_config_check(&stack->config, reason, sizeof reason))
+		sluice_assert_failed(reason, __FILE__, __LINE__, __func__);
+	SLUICE_ASSERT(log_ring_init(&stack->log, &twin->arena, 64, 0));
+	stack->net = net_init(&setup, &twin->arena, clock_now_us());
+	SLUICE_ASSERT(stack->net != NULL);
+	stack->tcp = tcp_init(
+		&twin->options->tcp[side], &twin->arena, stack->net, &stack->counters, clock_now_us());
+	SLUICE_ASSERT(stack->tcp != NULL);
+}
+
+static size_t arena_len(const struct twin_options *options)
+{
+	struct net_config config = {.n_ports = 1, .n_addresses = 2};
+
+	return tcp_footprint(&options->tcp[0]) + tcp_footprint(&options->tcp[1]) + 2 * net_footprint(&config) +
+	       (1 << 20);
+}
+
+void twin_open(struct twin *twin, const struct twin_options *options)
+{
+	struct port_mem_config wire = {.seed = options->seed | 1};
+	struct port *ends[2];
+
+	clock_virtual_reset();
+	memset(twin, 0, sizeof *twin);
+	twin->options = options;
+	SLUICE_ASSERT(arena_init(&twin->arena, arena_len(options)));
+	for (uint8_t i = 0; i < 2; i++) {
+		wire.ends[i] = (struct port_mem_end){.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
+			.mtu = options->mtu,
+			.n_queues = 1,
+			.capabilities = options->capabilities[i],
+			.rx_pool = rx_pool};
+	}
+	SLUICE_ASSERT(port_mem_open(&wire, ends));
+	for (uint32_t i = 0; i < 2; i++)
+		open_stack(twin, i, ends[i]);
+	for (uint64_t us = 0; us < SETTLE_US; us += SETTLE_STEP_US) {
+		for (uint32_t i = 0; i < 2; i++) {
+			twin_receive(twin, i);
+			twin_send(twin, i);
+		}
+		clock_virtual_advance(SETTLE_STEP_US);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		port_mem_set_wire(ends[i], &options->wire[i]);
+		twin->stacks[i].port.corrupt_ppm = options->corrupt_ppm;
+	}
+}
+
+void twin_close(struct twin *twin)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		tcp_stop(twin->stacks[i].tcp);
+		net_stop(twin->stacks[i].net);
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		port_close(twin->stacks[i].wire_end);
+	SLUICE_ASSERT(rte_mempool_avail_count(rx_pool) == pool_len);
+	SLUICE_ASSERT(rte_mempool_avail_count(tx_pool) == pool_len);
+	SLUICE_ASSERT(rte_mempool_avail_count(app_pool) == APP_BUFFERS);
+	arena_destroy(&twin->arena);
+}
+
+void twin_receive(struct twin *twin, uint32_t side)
+{
+	struct twin_stack *stack = &twin->stacks[side];
+	struct segment segments[NET_RX_BURST_MIN];
+	struct net_icmp_error errors[16];
+	uint64_t now_us = clock_now_us();
+	uint32_t n = net_rx_burst(stack->net, now_us, segments, NET_RX_BURST_MIN);
+
+	tcp_input_burst(stack->tcp, segments, n, now_us);
+	n = net_icmp_errors(stack->net, errors, 16);
+	tcp_input_icmp(stack->tcp, errors, n, now_us);
+}
+
+void twin_send(struct twin *twin, uint32_t side)
+{
+	struct twin_stack *stack = &twin->stacks[side];
+	uint64_t now_us = clock_now_us();
+
+	tcp_timers(stack->tcp, now_us);
+	tcp_output_flush(stack->tcp, now_us);
+	net_timers(stack->net, now_us);
+	net_flush(stack->net, now_us);
+}
+
+uint64_t twin_next_us(const struct twin *twin)
+{
+	uint64_t next_us = UINT64_MAX;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct twin_stack *stack = &twin->stacks[i];
+		uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
+			net_next_timer_us(stack->net)};
+
+		for (uint32_t k = 0; k < 3; k++)
+			next_us = due[k] < next_us ? due[k] : next_us;
+	}
+	return next_us;
+}

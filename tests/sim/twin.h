@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Two whole stacks, tcp over net over port_mem, on the two ends of one wire, in virtual time.
+//
+//   stacks[0] 192.0.2.1  2001:db8::1 ====== wire ====== stacks[1] 192.0.2.2  2001:db8::2
+//
+// A turn of a stack is the worker's: receive, ICMP, (the test's own work), timers, flush. The test moves time to
+// the next thing that is due anywhere. Buffers come from pools that are counted at the end: a leak fails.
+#pragma once
+
+#include "base/arena.h"
+#include "base/counters.h"
+#include "base/log_ring.h"
+#include "net/net.h"
+#include "net/port_mem.h"
+#include "tcp/tcp.h"
+
+struct twin_stack {
+	struct net *net;
+	struct tcp *tcp;
+	struct port *wire_end;
+	struct twin_port {
+		struct port port;
+		struct port *inner;
+		uint64_t random;
+		uint32_t corrupt_ppm;
+	} port;
+	struct counters counters;
+	struct log_ring log;
+	struct ip_addr v4, v6;
+	struct net_config config;
+	uint64_t tcp_tsc, net_tsc; // time that the turns spent, for benchmarks (real clock only)
+};
+
+struct twin_options {
+	uint64_t seed;
+	uint16_t mtu;
+	uint32_t capabilities[2];
+	// One bit of a frame is flipped, behind the wire: one, because the Internet checksum does not notice every
+	// pair, and what it does not notice TCP can't repair.
+	uint32_t corrupt_ppm;
+	struct port_mem_wire wire[2]; // in front of which the stacks learn to know each other without loss
+	struct tcp_config tcp[2];
+};
+
+struct twin {
+	struct twin_stack stacks[2];
+	struct arena arena;
+	const struct twin_options *options;
+};
+
+// Starts EAL and makes the pools, once per process. app_buffer_len is the data room of twin_app_buffer.
+void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len);
+
+void twin_open(struct twin *twin, const struct twin_options *options);
+
+// Frees everything and asserts that every buffer came back.
+void twin_close(struct twin *twin);
+
+// A buffer for sending, of the length that twin_start was given; NULL when there is none.
+struct rte_mbuf *twin_app_buffer(void);
+
+// The parts of a turn, in this order, with the test's work between them.
+void twin_receive(struct twin *twin, uint32_t side);
+void twin_send(struct twin *twin, uint32_t side);
+
+// When something is due at the earliest: frames that arrive and timers, of both.
+uint64_t twin_next_us(const struct twin *twin);
+
+static inline uint64_t twin_count(const struct twin *twin, uint32_t side, enum counter id)
+{
+	return counter_get(&twin->stacks[side].counters, id);
+}
