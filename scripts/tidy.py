@@ -96,6 +96,8 @@ def check_includes(path, lines):
                 problem(path, number, f'layer rule: {layer or "dataplane"} must not include "{target}"')
         if quoted and path.startswith('control/'):
             target = quoted.group(1)
+            if os.path.isfile('control/' + target):
+                continue
             if os.path.isfile('dataplane/' + target) and not target.startswith('base/'):
                 problem(path, number, f'layer rule: control may use base/ alone, not "{target}"')
         if system and layer is not None and layer not in DPDK_FOLDERS:

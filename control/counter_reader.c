@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "counter_reader.h"
+
+#include "ipc.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+// As the page's own maker has it: FNV-1a over every name with its terminating zero.
+static uint64_t layout_hash(void)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (int id = 0; id < N_COUNTERS; id++) {
+		const char *name = counter_name((enum counter)id);
+
+		do {
+			hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+		} while (*name++ != '\0');
+	}
+	return hash;
+}
+
+static const char *fault_of(const struct counter_page_header *page, size_t len)
+{
+	if (page->magic != COUNTER_PAGE_MAGIC)
+		return "the counter page is none";
+	if (page->layout_hash != layout_hash() || page->n_counters != N_COUNTERS)
+		return "the counters are those of another release";
+	if (page->n_workers == 0 || page->n_workers > IPC_WORKERS_MAX || page->block_offset % 64 != 0 ||
+		page->block_stride < N_COUNTERS * sizeof(uint64_t) ||
+		page->block_offset + (uint64_t)page->n_workers * page->block_stride > len)
+		return "the counter page contradicts itself";
+	return NULL;
+}
+
+const char *counter_reader_open(struct counter_reader *reader, int fd)
+{
+	struct stat status;
+	const char *fault;
+	void *page;
+
+	counter_reader_close(reader);
+	if (fstat(fd, &status) != 0 || status.st_size < (off_t)sizeof *reader->page)
+		return "the counter page is too short";
+	page = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return "the counter page can't be mapped";
+	fault = fault_of(page, (size_t)status.st_size);
+	if (fault != NULL) {
+		(void)munmap(page, (size_t)status.st_size);
+		return fault;
+	}
+	reader->page = page;
+	reader->len = (size_t)status.st_size;
+	return NULL;
+}
+
+void counter_reader_close(struct counter_reader *reader)
+{
+	if (reader->page != NULL)
+		(void)munmap((void *)(uintptr_t)reader->page, reader->len);
+	*reader = (struct counter_reader){0};
+}
+
+uint64_t counter_reader_get(const struct counter_reader *reader, uint32_t worker_idx, enum counter id)
+{
+	const uint8_t *block;
+
+	if (worker_idx >= counter_reader_n_workers(reader))
+		return 0;
+	block = (const uint8_t *)reader->page + reader->page->block_offset +
+		(size_t)worker_idx * reader->page->block_stride;
+	return counter_get((const struct counters *)(const void *)block, id);
+}
+
+uint64_t counter_reader_total(const struct counter_reader *reader, enum counter id)
+{
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < counter_reader_n_workers(reader); i++)
+		total += counter_reader_get(reader, i, id);
+	return total;
+}
+
+// The lists say so in words: the help of a gauge ends in "now."
+bool counter_is_gauge(enum counter id)
+{
+	const char *help = counter_help(id);
+	const size_t len = strlen(help);
+
+	return len > 5 && strcmp(help + len - 5, " now.") == 0;
+}

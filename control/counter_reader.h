@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dataplane's page of counters, mapped for reading (include/counter_page_layout.h). A page of another
+// release, whose counters are others, is refused as a whole.
+#pragma once
+
+#include "base/counters.h"
+#include "counter_page_layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct counter_reader {
+	const struct counter_page_header *page; // NULL: no page
+	size_t len;
+};
+
+// NULL, or why the page can't be used. The descriptor stays the caller's.
+const char *counter_reader_open(struct counter_reader *reader, int fd);
+void counter_reader_close(struct counter_reader *reader);
+
+static inline uint32_t counter_reader_n_workers(const struct counter_reader *reader)
+{
+	return reader->page != NULL ? reader->page->n_workers : 0;
+}
+
+// 0 when there is no page or no such worker.
+uint64_t counter_reader_get(const struct counter_reader *reader, uint32_t worker_idx, enum counter id);
+uint64_t counter_reader_total(const struct counter_reader *reader, enum counter id);
+
+// Whether the counter is a value of now instead of a sum that only grows.
+bool counter_is_gauge(enum counter id);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ticket_keys.h"
+
+#include "base/wipe.h"
+#include "secret.h"
+
+#include <openssl/sha.h>
+#include <string.h>
+#include <sys/random.h>
+
+static bool make_key(struct ticket_key *out_key, int64_t now_s)
+{
+	struct ticket_key key = {.made_s = now_s, .in_role_s = now_s, .valid = true};
+	const bool made = getrandom(key.name, sizeof key.name, 0) == (ssize_t)sizeof key.name &&
+			  getrandom(key.key, sizeof key.key, 0) == (ssize_t)sizeof key.key;
+
+	if (made)
+		*out_key = key;
+	wipe(&key, sizeof key);
+	return made;
+}
+
+bool ticket_keys_init(struct ticket_keys *keys, int64_t now_s)
+{
+	*keys = (struct ticket_keys){.keys = secret_alloc(N_TICKET_KEYS * sizeof(struct ticket_key))};
+	return make_key(&keys->keys[TICKET_KEY_CURRENT], now_s) &&
+	       make_key(&keys->keys[TICKET_KEY_NEXT], now_s);
+}
+
+bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s)
+{
+	struct ticket_key *key = keys->keys;
+	struct ticket_key *made = secret_alloc(sizeof *made);
+	const bool well = make_key(made, now_s);
+
+	if (well) {
+		key[TICKET_KEY_PREVIOUS] = key[TICKET_KEY_CURRENT];
+		key[TICKET_KEY_CURRENT] = key[TICKET_KEY_NEXT];
+		key[TICKET_KEY_NEXT] = *made;
+		key[TICKET_KEY_PREVIOUS].in_role_s = key[TICKET_KEY_CURRENT].in_role_s = now_s;
+		keys->n_rotations++;
+	}
+	secret_free(made);
+	return well;
+}
+
+int64_t ticket_keys_due_s(const struct ticket_keys *keys, int64_t now_s, int64_t rotate_s)
+{
+	const int64_t age_s = now_s - keys->keys[TICKET_KEY_CURRENT].in_role_s;
+
+	// A clock that went back makes the age negative: then it starts anew, rather than wait for the old
+	// time.
+	return age_s < 0 ? rotate_s : age_s >= rotate_s ? 0 : rotate_s - age_s;
+}
+
+void ticket_key_fingerprint(const struct ticket_key *key, uint8_t out[static TICKET_FINGERPRINT_LEN])
+{
+	static const char purpose[] = "sluice ticket key fingerprint";
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	uint8_t input[sizeof purpose + TICKET_KEY_NAME_LEN + TICKET_KEY_LEN];
+
+	memcpy(input, purpose, sizeof purpose);
+	memcpy(input + sizeof purpose, key->name, TICKET_KEY_NAME_LEN);
+	memcpy(input + sizeof purpose + TICKET_KEY_NAME_LEN, key->key, TICKET_KEY_LEN);
+	(void)SHA256(input, sizeof input, digest);
+	memcpy(out, digest, TICKET_FINGERPRINT_LEN);
+	wipe(input, sizeof input);
+	wipe(digest, sizeof digest);
+}
+
+const char *ticket_key_role_name(enum ticket_key_role role)
+{
+	return role == TICKET_KEY_CURRENT ? "current" : role == TICKET_KEY_NEXT ? "next" : "previous";
+}
+
+void ticket_keys_destroy(struct ticket_keys *keys)
+{
+	secret_free(keys->keys);
+	keys->keys = NULL;
+}

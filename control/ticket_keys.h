@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The keys that session tickets are sealed with: three of them, made from the system's randomness, in secret
+// memory, on no disk.
+//
+//   next  --rotate-->  current (seals)  --rotate-->  previous (still opens)  --rotate--> wiped
+//
+// Operators see a fingerprint (of name and key, one way) and the age; nobody sees more.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ticket_key_role {
+	TICKET_KEY_CURRENT,
+	TICKET_KEY_NEXT,
+	TICKET_KEY_PREVIOUS,
+	N_TICKET_KEYS
+};
+
+enum {
+	TICKET_KEY_NAME_LEN = 16,
+	TICKET_KEY_LEN = 32,
+	TICKET_FINGERPRINT_LEN = 8
+};
+
+struct ticket_key {
+	uint8_t name[TICKET_KEY_NAME_LEN];
+	uint8_t key[TICKET_KEY_LEN];
+	int64_t made_s;    // since 1970
+	int64_t in_role_s; // since when it has its role
+	bool valid;
+};
+
+struct ticket_keys {
+	struct ticket_key *keys; // N_TICKET_KEYS of them, in secret memory
+	uint64_t n_rotations;
+};
+
+// A current and a next key. False when the system has no randomness.
+bool ticket_keys_init(struct ticket_keys *keys, int64_t now_s) __attribute__((warn_unused_result));
+
+// Each key gets its next role; false, and nothing changed, when the system has no randomness.
+bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s) __attribute__((warn_unused_result));
+
+// Seconds until the current key has been so for rotate_s; 0 when it is time.
+int64_t ticket_keys_due_s(const struct ticket_keys *keys, int64_t now_s, int64_t rotate_s);
+
+void ticket_key_fingerprint(const struct ticket_key *key, uint8_t out[static TICKET_FINGERPRINT_LEN]);
+
+const char *ticket_key_role_name(enum ticket_key_role role);
+
+void ticket_keys_destroy(struct ticket_keys *keys);
