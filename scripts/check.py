@@ -55,7 +55,7 @@ def meson_tests(folder, suites):
     log = f'{folder}/meson-logs/testlog.json'
     if os.path.exists(log):
         os.remove(log)
-    result = run(['meson', 'test', '-C', folder, '--no-rebuild', *arguments])
+    result = run(['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '5', *arguments])
     if not os.path.exists(log):
         if 'No tests' not in result.stdout and 'no tests' not in result.stdout.lower():
             note(f'{folder}: meson test', 'failed', result.stdout)
