@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "base/assert.h"
-#include "base/reader.h"
+#include "records.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,19 +214,15 @@ bool config_decode(struct span records, struct config *out_config, char reason[s
 {
 	struct decoder decoder = {.config = out_config, .reason = reason};
 	struct reader reader = reader_over(records);
+	enum records_status status;
+	struct record record;
 
 	memset(out_config, 0, sizeof *out_config);
-	while (reader_left(&reader) != 0) {
-		struct ipc_record_header header;
-		struct span body;
-
-		reader_copy(&reader, &header, sizeof header);
-		body = reader_bytes(&reader, header.len);
-		if (!reader_ok(&reader))
-			return refuse(&decoder, "the last record is cut off");
-		if (!decode_record(&decoder, header.type, body))
+	while ((status = records_next(&reader, &record)) == RECORDS_NEXT)
+		if (!decode_record(&decoder, record.type, record.content))
 			return false;
-	}
+	if (status != RECORDS_END)
+		return refuse(&decoder, "the last record is cut off");
 	if (!decoder.dataplane_seen)
 		return refuse(&decoder, "no dataplane record");
 	if (out_config->n_ports == 0)

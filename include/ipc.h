@@ -13,6 +13,11 @@
 //      | <-----------------   HELLO_ANSWER    |   + counter page, when running
 //      | START + memfd    ------------------> |   once in the life of a dataplane
 //      | <-----------------   START_ANSWER    |   + counter page, or a reason and nothing changed
+//      | PRIVATE_KEYS + memfd -------------->  |   any number of each, in this order
+//      | CERTIFICATES + memfd -------------->  |
+//      | TICKET_KEYS + memfd --------------->  |
+//      | SNAPSHOT + memfd ------------------>  |   everything that may change while it runs (snapshot.h)
+//      | <-----------------   ANSWER          |   to each: a reason and nothing changed, or none: done
 //      | <-----------------   EVENT ...       |
 //      | STOP             ------------------> |
 //      | <-----------------   STOPPED         |   then the dataplane exits
@@ -47,6 +52,11 @@ enum ipc_type {
 	IPC_EVENT,
 	IPC_STOP,
 	IPC_STOPPED,
+	IPC_PRIVATE_KEYS,
+	IPC_CERTIFICATES,
+	IPC_TICKET_KEYS,
+	IPC_SNAPSHOT,
+	IPC_ANSWER,
 };
 
 struct ipc_header {
@@ -57,7 +67,7 @@ struct ipc_header {
 	uint32_t len;  // of the whole message
 };
 
-// HELLO, STOP: the header alone. START: the header, and a memfd of records.
+// HELLO, STOP: the header alone. START and what follows it: the header, and a memfd of records.
 struct ipc_request {
 	struct ipc_header header;
 };
@@ -70,7 +80,7 @@ struct ipc_hello_answer {
 	char release[IPC_NAME_MAX];
 };
 
-// Also START_ANSWER: an empty reason means done.
+// Also START_ANSWER and ANSWER: an empty reason means done.
 struct ipc_refused {
 	struct ipc_header header;
 	char reason[IPC_REASON_MAX];

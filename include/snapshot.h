@@ -7,7 +7,7 @@
 // zero and are refused otherwise.
 //
 //   memfd              records                                        sealed against
-//   certificate        SNAPSHOT_CERTIFICATE                           writing and resizing
+//   certificates       SNAPSHOT_CERTIFICATE ...                       writing and resizing
 //   private keys       SNAPSHOT_PRIVATE_KEY ...                       resizing
 //   ticket keys        SNAPSHOT_TICKET_KEY, three                     resizing
 //   snapshot           SNAPSHOT_HEAD, then BACKEND (each followed     writing and resizing
@@ -15,10 +15,10 @@
 //                      its ADDRESSes, ALPNs, ROUTEs and TRUSTEDs),
 //                      SERVER_NAME ..., SNAPSHOT_END
 //
-// Certificates cross once: a message with a certificate's memfd, one with its key's, and from then on a
-// snapshot names it by id. Ids are never used again. A dataplane keeps a certificate until it was told to
-// forget it and no snapshot and no handshake uses it. A snapshot that names an unknown id, or fails any
-// check, is refused whole with a reason and changes nothing. The certificate travels in parts (chain, staple,
+// Certificates cross once: a message with the keys' memfd, one with the certificates', and from then on a
+// snapshot names them by id. Ids are never used again. A dataplane keeps a certificate while a snapshot that
+// is in use names it, and one that none has named yet until the next snapshot. A snapshot that names an
+// unknown id, or fails any check, is refused whole with a reason and changes nothing. The certificate travels in parts (chain, staple,
 // timestamps): the TLS engine encodes each form of the Certificate message once when it arrives, so that the
 // link carries every byte once and there is one encoder.
 //
