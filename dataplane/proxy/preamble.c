@@ -515,6 +515,17 @@ struct preamble_step preamble_tls_done(
 	return step;
 }
 
+struct preamble_step preamble_injected(struct preamble_worker *worker, struct preamble *preamble)
+{
+	struct preamble_step step = {.action = PREAMBLE_CLOSE};
+	struct preamble_call call = {.worker = worker, .preamble = preamble, .step = &step};
+
+	SLUICE_ASSERT(preamble->phase == PREAMBLE_PHASE_HANDSHAKE);
+	preamble->phase = PREAMBLE_PHASE_PLAIN;
+	preamble_fail(&call, PREAMBLE_REASON_INJECTION);
+	return step;
+}
+
 uint64_t preamble_deadline_us(const struct preamble *preamble)
 {
 	if (preamble->phase == PREAMBLE_PHASE_HANDSHAKE)

@@ -227,6 +227,11 @@ struct preamble_step preamble_step(struct preamble_worker *worker, struct preamb
 struct preamble_step preamble_tls_done(struct preamble_worker *worker, struct preamble *preamble,
 	bool succeeded) __attribute__((warn_unused_result));
 
+// Instead of following PREAMBLE_START_TLS: the owner holds bytes that the client sent behind the command, in
+// another buffer than the step saw. The answer to the command has not been sent.
+struct preamble_step preamble_injected(struct preamble_worker *worker, struct preamble *preamble)
+	__attribute__((warn_unused_result));
+
 // Whether STARTTLS is answered with the protocol's "not now" (no certificate, admission).
 static inline void preamble_set_tls_unavailable(struct preamble *preamble, bool unavailable)
 {

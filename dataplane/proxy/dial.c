@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The backend's side of a pair's beginning: choosing a server, connecting, trying another one while nothing
+// was forwarded, and the PROXY header. Part of pair.h.
+#include "base/assert.h"
+#include "proxy/pair.h"
+#include "tls/certificate.h"
+
+#include <stdio.h>
+
+static uint64_t source_hash(const struct proxy *proxy, const struct ip_addr *addr)
+{
+	uint64_t hash = (addr->words[0] ^ proxy->source_key) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (hash ^ hash >> 32 ^ addr->words[1]) * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+// None is left: the client hears it in its own language, or TLS's, or gets a reset.
+static void no_backend(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	if (leg_is(client, LEG_TLS))
+		leg_finish_handshake(proxy, client);
+	if (pair->listener->protocol == LISTENER_MAIL) {
+		struct preamble_step step = preamble_no_backend(
+			&proxy->preamble_worker, &pair->listener->preamble);
+
+		(void)!leg_write(proxy, client, step.to_client);
+	} else if (leg_is(client, LEG_TLS)) {
+		leg_refuse(proxy, client, TLS_REFUSE_INTERNAL_ERROR);
+	} else {
+		pair_abort(proxy, pair, COUNTER_PROXY_NO_BACKEND);
+		return;
+	}
+	pair_end_client(proxy, pair, COUNTER_PROXY_NO_BACKEND);
+}
+
+static bool connect_to(struct proxy *proxy, struct pair *pair)
+{
+	const struct upstream_server *server = upstream_server_at(&proxy->upstream, pair->server_idx);
+	struct leg *leg = &pair->legs[PAIR_BACKEND];
+	struct tcp_connect request = {.local = pair->config->backends[pair->choice.pool_idx].local,
+		.remote = server->addr,
+		.remote_port = server->port,
+		.user = pair_user(proxy, leg)};
+	struct tcp_conn *conn;
+
+	if (tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) != TCP_CONNECT_STARTED)
+		return false;
+	leg_init(leg, PAIR_BACKEND);
+	leg_open(proxy, leg, conn, request.user);
+	return true;
+}
+
+static void try_next(struct proxy *proxy, struct pair *pair)
+{
+	for (;;) {
+		pair->server_idx = upstream_choose(&proxy->upstream, &pair->choice, proxy->now_us);
+		if (pair->server_idx == UPSTREAM_NONE) {
+			no_backend(proxy, pair);
+			return;
+		}
+		if (connect_to(proxy, pair)) {
+			pair_set_phase(proxy, pair, PAIR_CONNECT);
+			return;
+		}
+		counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
+		(void)upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us);
+	}
+}
+
+void pair_dial(struct proxy *proxy, struct pair *pair, uint32_t pool_idx)
+{
+	pair->choice = (struct upstream_choice){
+		.pool_idx = pool_idx, .source_hash = source_hash(proxy, &pair->client_addr)};
+	try_next(proxy, pair);
+}
+
+static struct span version_name(uint16_t version)
+{
+	return span_of_string(version == TLS_VERSION_13 ? "TLSv1.3" : "TLSv1.2");
+}
+
+// The first bytes that the server gets: who is there, and over what.
+static bool write_header(struct proxy *proxy, struct pair *pair)
+{
+	enum proxy_protocol_version version = pair->config->backends[pair->choice.pool_idx].proxy_protocol;
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+	struct proxy_protocol_facts facts = {.source = pair->client_addr,
+		.destination = pair->local_addr,
+		.source_port = pair->client_port,
+		.destination_port = pair->local_port};
+	uint8_t header[PROXY_PROTOCOL_HEADER_MAX];
+	size_t len;
+
+	if (version == PROXY_PROTOCOL_NONE)
+		return true;
+	if (leg_is(client, LEG_TLS)) {
+		const struct tls_handshake_report *report = leg_report(proxy, client);
+
+		facts.tls = true;
+		facts.tls_version = version_name(report->version);
+		facts.cipher = span_of_string(tls_conn_suite(leg_tls(proxy, client))->name);
+		facts.client_verified = report->peer_authenticated;
+		facts.client_cert = report->peer_authenticated;
+		facts.alpn = report->alpn;
+		facts.authority = span_of(report->name, report->name_len);
+	}
+	len = proxy_protocol_write(version, &facts, (struct mut_span){.data = header, .len = sizeof header});
+	SLUICE_ASSERT(len != 0);
+	return leg_write(proxy, &pair->legs[PAIR_BACKEND], span_of(header, len));
+}
+
+static void connected(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	(void)upstream_connected(&proxy->upstream, pair->server_idx, proxy->now_us);
+	if (!write_header(proxy, pair)) {
+		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
+		return;
+	}
+	if (leg_is(client, LEG_TLS))
+		leg_finish_handshake(proxy, client);
+	if (pair->listener->protocol != LISTENER_MAIL)
+		pair_set_phase(proxy, pair, PAIR_FORWARD);
+	else if (pair_begin_preamble(proxy, pair))
+		pair_set_phase(proxy, pair, PAIR_PREAMBLE);
+}
+
+bool pair_dialing(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *backend = &pair->legs[PAIR_BACKEND];
+
+	if (leg_is(backend, LEG_BROKEN)) {
+		counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
+		leg_abort(proxy, backend);
+		(void)upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us);
+		pair->server_idx = UPSTREAM_NONE;
+		counter_inc(proxy->counters, COUNTER_PROXY_RETRIES);
+		try_next(proxy, pair);
+		return true;
+	}
+	if (!leg_is(backend, LEG_CONNECTED))
+		return false;
+	connected(proxy, pair);
+	return true;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/forward.h"
+
+#include "base/assert.h"
+
+#include <rte_mbuf.h>
+
+enum {
+	BURST = 64,       // records in one call of the AEAD
+	ROUNDS_MAX = 32,  // of a turn: what is left waits for the next one
+	SEAL_PIECES = 20, // of plaintext in one record: 16 KB in full segments is 12
+	MOVE_PIECES = 32,
+	SEGMENT_LEN = 1300, // of plaintext in the first records, whose sealed form is to fit one segment
+	PAUSE_US = 1000000
+};
+
+struct seal_item {
+	struct leg *from;
+	struct leg *to;
+	struct rte_mbuf *mbuf;
+	uint32_t len; // of plaintext
+	struct tls_seal seal;
+	struct span inputs[SEAL_PIECES + 1];
+	struct mut_span output;
+};
+
+struct forward_batch {
+	struct aead_job jobs[BURST];
+	struct leg_opening openings[BURST];
+	struct seal_item seals[BURST];
+	uint32_t n_openings;
+	uint32_t n_seals;
+};
+
+size_t forward_footprint(void)
+{
+	return sizeof(struct forward_batch) + 64;
+}
+
+struct forward_batch *forward_init(struct arena *arena)
+{
+	return arena_alloc(arena, sizeof(struct forward_batch), 64);
+}
+
+// --- opening ---
+
+static void open_batch(struct proxy *proxy)
+{
+	struct forward_batch *batch = proxy->batch;
+
+	if (batch->n_openings == 0)
+		return;
+	// Failures show in each job's status.
+	(void)!aead_open_burst(&proxy->engine->crypto->aead, batch->jobs, batch->n_openings);
+	for (uint32_t i = 0; i < batch->n_openings; i++)
+		leg_opened(proxy, &batch->openings[i], &batch->jobs[i]);
+	batch->n_openings = 0;
+}
+
+static bool wants_bytes(const struct pair *pair)
+{
+	return pair->phase == PAIR_FORWARD || pair->phase == PAIR_PREAMBLE;
+}
+
+// Prepares the next record of each leg. Whether there was any.
+static bool open_round(struct proxy *proxy)
+{
+	struct forward_batch *batch = proxy->batch;
+	struct list_link *link;
+	bool any = false;
+
+	LIST_FOREACH (link, &proxy->active) {
+		struct pair *pair = LIST_ITEM(link, struct pair, active);
+
+		for (uint8_t side = 0; side < 2 && wants_bytes(pair); side++) {
+			struct leg *leg = &pair->legs[side];
+
+			// No credit, no record; but an end has to be seen even if the other leg is shut.
+			if (leg_space(proxy, &pair->legs[side ^ 1]) == 0 &&
+				(pair->legs[side ^ 1].flags & (LEG_SHUT | LEG_SHUT_DUE)) == 0)
+				continue;
+			if (!leg_prepare_opening(proxy, leg, &batch->openings[batch->n_openings],
+				    &batch->jobs[batch->n_openings]))
+				continue;
+			any = true;
+			if (++batch->n_openings == BURST)
+				open_batch(proxy);
+		}
+	}
+	open_batch(proxy);
+	return any;
+}
+
+// --- passing on ---
+
+static void seal_batch(struct proxy *proxy)
+{
+	struct forward_batch *batch = proxy->batch;
+
+	if (batch->n_seals == 0)
+		return;
+	aead_seal_burst(&proxy->engine->crypto->aead, batch->jobs, batch->n_seals);
+	for (uint32_t i = 0; i < batch->n_seals; i++) {
+		struct seal_item *item = &batch->seals[i];
+
+		leg_send_sealed(proxy, item->to, item->mbuf);
+		item->to->n_written += item->len;
+		leg_consume(proxy, item->from, item->len);
+		pair_of(item->to)->moved_us = proxy->now_us;
+	}
+	batch->n_seals = 0;
+}
+
+// How much of the pieces goes into the next record.
+static uint32_t choose_len(struct proxy *proxy, struct leg *to, uint64_t available)
+{
+	struct tls_conn *tls = leg_tls(proxy, to);
+	uint32_t space = leg_space(proxy, to);
+	bool after_pause = proxy->now_us - pair_of(to)->moved_us > PAUSE_US;
+
+	// A record may not outgrow the send buffer's room; a sliver of room is not worth a record.
+	if (available > space)
+		available = space;
+	return available == 0
+		       ? 0
+		       : (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, (size_t)available, after_pause);
+}
+
+static uint64_t total_len(const struct tcp_piece *pieces, uint32_t n)
+{
+	uint64_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += pieces[i].len;
+	return len;
+}
+
+// Prepares one record from what `from` has. Whether there was anything.
+static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
+{
+	struct forward_batch *batch = proxy->batch;
+	struct seal_item *item = &batch->seals[batch->n_seals];
+	struct tls_conn *tls = leg_tls(proxy, to);
+	struct tcp_piece pieces[SEAL_PIECES];
+	uint32_t n = leg_peek(proxy, from, pieces, SEAL_PIECES);
+	uint64_t available = total_len(pieces, n);
+	uint32_t len, left, sealed_len;
+	uint16_t n_inputs = 0;
+	size_t head_len = tls_record_head_len(tls);
+	struct tls_seal_pieces seal_pieces;
+
+	leg_flush(proxy, to);
+	if (available == 0 || leg_space(proxy, to) == 0)
+		return false;
+	item->mbuf = NULL;
+	if (available + PROXY_RECORD_OVERHEAD <= PROXY_SMALL_LEN)
+		item->mbuf = rte_pktmbuf_alloc(proxy->small_pool);
+	if (item->mbuf == NULL)
+		item->mbuf = rte_pktmbuf_alloc(proxy->record_pool);
+	if (item->mbuf == NULL) {
+		proxy_note_shortage(proxy);
+		return false;
+	}
+	len = choose_len(proxy, to, available);
+	sealed_len = (uint32_t)tls_record_sealed_len(tls, len);
+	for (left = len; left != 0; n_inputs++) {
+		uint32_t part = pieces[n_inputs].len < left ? pieces[n_inputs].len : left;
+
+		item->inputs[n_inputs] = span_of(pieces[n_inputs].data, part);
+		left -= part;
+	}
+	(void)rte_pktmbuf_append(item->mbuf, (uint16_t)sealed_len);
+	item->from = from;
+	item->to = to;
+	item->len = len;
+	item->output = (struct mut_span){.data = rte_pktmbuf_mtod_offset(item->mbuf, uint8_t *, head_len),
+		.len = sealed_len - head_len};
+	seal_pieces = (struct tls_seal_pieces){.head = rte_pktmbuf_mtod(item->mbuf, uint8_t *),
+		.inputs = item->inputs,
+		.outputs = &item->output,
+		.n_inputs = n_inputs,
+		.n_outputs = 1,
+		.type = TLS_CONTENT_APPLICATION_DATA};
+	tls_record_seal_job(tls, &seal_pieces, &item->seal, &batch->jobs[batch->n_seals]);
+	if (++batch->n_seals == BURST)
+		seal_batch(proxy);
+	return true;
+}
+
+// By reference.
+static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
+{
+	struct tcp_piece pieces[MOVE_PIECES];
+	uint32_t n = leg_peek(proxy, from, pieces, MOVE_PIECES);
+	uint32_t moved = 0;
+	bool room = true;
+
+	for (uint32_t i = 0; i < n && room; i++) {
+		struct tcp_piece piece = pieces[i];
+		uint32_t space = leg_space(proxy, to);
+
+		if (piece.len > space) {
+			piece.len = space;
+			room = false;
+		}
+		if (piece.len == 0 || !leg_send_piece(proxy, to, &piece))
+			break;
+		moved += piece.len;
+	}
+	leg_consume(proxy, from, moved);
+	if (moved != 0)
+		pair_of(to)->moved_us = proxy->now_us;
+	return moved != 0;
+}
+
+static bool move_round(struct proxy *proxy)
+{
+	struct list_link *link;
+	bool any = false;
+
+	LIST_FOREACH (link, &proxy->active) {
+		struct pair *pair = LIST_ITEM(link, struct pair, active);
+
+		if (pair->phase != PAIR_FORWARD)
+			continue;
+		for (uint8_t side = 0; side < 2; side++) {
+			struct leg *from = &pair->legs[side], *to = &pair->legs[side ^ 1];
+
+			if (((from->flags | to->flags) & LEG_BROKEN) != 0)
+				continue;
+			any = (leg_is(to, LEG_TLS) ? seal(proxy, from, to) : pass(proxy, from, to)) || any;
+		}
+	}
+	seal_batch(proxy);
+	return any;
+}
+
+static bool step_round(struct proxy *proxy)
+{
+	struct list_link *link, *following;
+	bool any = false;
+
+	LIST_FOREACH_SAFE (link, following, &proxy->active)
+		any = pair_step(proxy, LIST_ITEM(link, struct pair, active)) || any;
+	return any;
+}
+
+uint32_t forward_run(struct proxy *proxy)
+{
+	uint32_t n_rounds = 0;
+	bool any = true;
+
+	while (any && n_rounds < ROUNDS_MAX) {
+		any = step_round(proxy);
+		any = open_round(proxy) || any;
+		any = move_round(proxy) || any;
+		n_rounds += any;
+	}
+	proxy->unfinished |= any;
+	return n_rounds;
+}

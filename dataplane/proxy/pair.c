@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/pair.h"
+
+#include "base/assert.h"
+
+enum {
+	HEADER_PIECES = 16
+};
+
+static const enum counter refusal_counters[N_ADMISSION_VERDICTS] = {
+#define X(id, name) [ADMISSION_##id] = COUNTER_PROXY_ADMISSION_##id,
+	ADMISSION_VERDICTS(X)
+#undef X
+};
+
+void pair_activate(struct proxy *proxy, struct pair *pair)
+{
+	if (!list_link_linked(&pair->active))
+		list_push_back(&proxy->active, &pair->active);
+}
+
+// --- times ---
+
+static uint64_t after(uint64_t since_us, uint64_t limit_us)
+{
+	return limit_us == 0 ? UINT64_MAX : since_us + limit_us;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
+{
+	const struct listener_timeouts *timeouts = &pair->listener->timeouts;
+	bool half_closed = leg_is(&pair->legs[0], LEG_SHUT) || leg_is(&pair->legs[1], LEG_SHUT);
+
+	switch (pair->phase) {
+	case PAIR_CONNECT:
+		return after(pair->phase_us, timeouts->connect_us);
+	case PAIR_PREAMBLE:
+		if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING))
+			return after(pair->phase_us, timeouts->handshake_us);
+		return preamble_deadline_us(pool_at(&proxy->preambles, pair->talk_idx));
+	case PAIR_FORWARD:
+		return after(pair->moved_us, half_closed ? timeouts->linger_us : timeouts->idle_us);
+	case PAIR_ENDING:
+		return after(pair->phase_us, timeouts->linger_us);
+	default:
+		return after(pair->begun_us, timeouts->handshake_us);
+	}
+}
+
+static uint64_t deadline_us(struct proxy *proxy, const struct pair *pair)
+{
+	return least(
+		phase_deadline_us(proxy, pair), after(pair->begun_us, pair->listener->timeouts.total_us));
+}
+
+static void set_timer(struct proxy *proxy, struct pair *pair)
+{
+	uint64_t due_us = deadline_us(proxy, pair);
+
+	if (due_us == UINT64_MAX)
+		timer_stop(&proxy->wheel, &pair->timer);
+	else
+		timer_start(&proxy->wheel, &pair->timer, due_us);
+}
+
+void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phase)
+{
+	pair->phase = (uint8_t)phase;
+	pair->phase_us = proxy->now_us;
+	pair->moved_us = proxy->now_us;
+	set_timer(proxy, pair);
+}
+
+void pair_timer(struct proxy *proxy, struct pair *pair)
+{
+	static const enum counter counters[N_PAIR_PHASES] = {
+		[PAIR_HEADER] = COUNTER_PROXY_TIMEOUT_HANDSHAKE,
+		[PAIR_HANDSHAKE] = COUNTER_PROXY_TIMEOUT_HANDSHAKE,
+		[PAIR_CONNECT] = COUNTER_PROXY_TIMEOUT_CONNECT,
+		[PAIR_PREAMBLE] = COUNTER_PROXY_TIMEOUT_HANDSHAKE,
+		[PAIR_REDIRECT] = COUNTER_PROXY_TIMEOUT_HANDSHAKE,
+		[PAIR_FORWARD] = COUNTER_PROXY_TIMEOUT_IDLE,
+		[PAIR_ENDING] = COUNTER_PROXY_TIMEOUT_LINGER,
+	};
+	bool total = after(pair->begun_us, pair->listener->timeouts.total_us) <= proxy->now_us;
+
+	// Bytes that went through only noted the time.
+	if (deadline_us(proxy, pair) > proxy->now_us) {
+		set_timer(proxy, pair);
+		return;
+	}
+	if (pair->phase == PAIR_CONNECT && !total) {
+		pair->legs[PAIR_BACKEND].flags |= LEG_BROKEN;
+		pair_activate(proxy, pair);
+		return;
+	}
+	if (pair->phase == PAIR_PREAMBLE && !leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)) {
+		struct preamble_step step = preamble_timeout(
+			&proxy->preamble_worker, pool_at(&proxy->preambles, pair->talk_idx));
+
+		(void)!leg_write(proxy, &pair->legs[PAIR_CLIENT], step.to_client);
+		pair_end_client(proxy, pair, COUNTER_PROXY_TIMEOUT_HANDSHAKE);
+		return;
+	}
+	pair_abort(proxy, pair, total ? COUNTER_PROXY_TIMEOUT_TOTAL : counters[pair->phase]);
+}
+
+// --- the end ---
+
+void pair_free(struct proxy *proxy, struct pair *pair)
+{
+	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING))
+		proxy->n_handshakes--;
+	leg_abort(proxy, &pair->legs[PAIR_CLIENT]);
+	leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
+	pair_end_talk(proxy, pair);
+	if (pair->server_idx != UPSTREAM_NONE)
+		upstream_release(&proxy->upstream, pair->server_idx);
+	admission_release(&proxy->admission, &pair->ticket);
+	timer_stop(&proxy->wheel, &pair->timer);
+	list_remove(&pair->active);
+	pool_free(&proxy->pairs, pair);
+}
+
+void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason)
+{
+	counter_inc(proxy->counters, reason);
+	pair_free(proxy, pair);
+}
+
+void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason)
+{
+	counter_inc(proxy->counters, reason);
+	pair_end_talk(proxy, pair);
+	leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
+	leg_shutdown(proxy, &pair->legs[PAIR_CLIENT]);
+	pair_set_phase(proxy, pair, PAIR_ENDING);
+	pair_activate(proxy, pair);
+}
+
+// --- the beginning ---
+
+static bool admit(struct proxy *proxy, const struct tcp_conn_info *info, struct admission_ticket *out_ticket)
+{
+	enum admission_verdict verdict = admission_connect(
+		&proxy->admission, &info->key.remote, proxy->now_us, out_ticket);
+
+	if (verdict != ADMISSION_ADMITTED)
+		counter_inc(proxy->counters, refusal_counters[verdict]);
+	return verdict == ADMISSION_ADMITTED;
+}
+
+static bool begin_handshake(struct proxy *proxy, struct pair *pair)
+{
+	enum admission_verdict verdict = admission_handshake(
+		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
+
+	if (verdict != ADMISSION_ADMITTED) {
+		pair_abort(proxy, pair, refusal_counters[verdict]);
+		return false;
+	}
+	if (!leg_start_tls(proxy, &pair->legs[PAIR_CLIENT], pair->listener->tls)) {
+		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
+		return false;
+	}
+	proxy->n_handshakes++;
+	pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
+	return true;
+}
+
+// What follows acceptance, or the PROXY header.
+static void begin(struct proxy *proxy, struct pair *pair)
+{
+	switch (pair->listener->protocol) {
+	case LISTENER_TLS:
+		// The handshake begins with the client's first byte: nothing is held for who sends none.
+		pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
+		break;
+	case LISTENER_MAIL:
+		if (pair->listener->preamble.implicit_tls)
+			pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
+		else
+			pair_dial(proxy, pair, pair->listener->pool_idx);
+		break;
+	case LISTENER_HTTP_REDIRECT:
+		if (pair_begin_redirect(proxy, pair))
+			pair_set_phase(proxy, pair, PAIR_REDIRECT);
+		break;
+	default:
+		pair_dial(proxy, pair, pair->listener->pool_idx);
+		break;
+	}
+}
+
+void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
+{
+	const struct proxy_listener *listener = &proxy->config->listeners[ready->tag];
+	struct tcp_conn_info info;
+	struct admission_ticket ticket;
+	struct pair *pair;
+
+	tcp_conn_info(proxy->tcp, ready->conn, &info);
+	if (!admit(proxy, &info, &ticket)) {
+		tcp_abort(proxy->tcp, ready->conn);
+		return;
+	}
+	pair = pool_alloc(&proxy->pairs);
+	if (pair == NULL || (listener->accepts_proxy && !listener_trusts(listener, &info.key.remote))) {
+		counter_inc(proxy->counters,
+			pair == NULL ? COUNTER_PROXY_NO_ROOM : COUNTER_PROXY_HEADER_UNTRUSTED);
+		if (pair != NULL)
+			pool_free(&proxy->pairs, pair);
+		admission_release(&proxy->admission, &ticket);
+		tcp_abort(proxy->tcp, ready->conn);
+		return;
+	}
+	*pair = (struct pair){.config = proxy->config,
+		.listener = listener,
+		.ticket = ticket,
+		.client_addr = info.key.remote,
+		.client_port = info.key.remote_port,
+		.local_addr = info.key.local,
+		.local_port = info.key.local_port,
+		.begun_us = proxy->now_us,
+		.server_idx = UPSTREAM_NONE,
+		.talk_idx = POOL_NONE};
+	list_link_init(&pair->active);
+	timer_init(&pair->timer);
+	leg_init(&pair->legs[PAIR_CLIENT], PAIR_CLIENT);
+	leg_init(&pair->legs[PAIR_BACKEND], PAIR_BACKEND);
+	leg_open(proxy, &pair->legs[PAIR_CLIENT], ready->conn, pair_user(proxy, &pair->legs[PAIR_CLIENT]));
+	leg_events(&pair->legs[PAIR_CLIENT], ready->events);
+	counter_inc(proxy->counters, COUNTER_PROXY_CONNECTIONS);
+	pair_activate(proxy, pair);
+	if (listener->accepts_proxy)
+		pair_set_phase(proxy, pair, PAIR_HEADER);
+	else
+		begin(proxy, pair);
+}
+
+void pair_events(struct proxy *proxy, struct pair *pair, uint8_t side, uint16_t events)
+{
+	leg_events(&pair->legs[side], events);
+	pair_activate(proxy, pair);
+}
+
+// --- phases ---
+
+// The PROXY header that a trusted source sends first.
+static bool step_header(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+	uint8_t *bytes = proxy->engine->scratch; // longer than any header that is accepted
+	struct tcp_piece pieces[HEADER_PIECES];
+	struct proxy_protocol_facts facts;
+	uint32_t n = leg_peek(proxy, client, pieces, HEADER_PIECES);
+	size_t len = 0, header_len;
+
+	for (uint32_t i = 0; i < n && len < PROXY_PROTOCOL_ACCEPTED_MAX; i++) {
+		size_t part = pieces[i].len;
+
+		if (part > PROXY_PROTOCOL_ACCEPTED_MAX - len)
+			part = PROXY_PROTOCOL_ACCEPTED_MAX - len;
+		memcpy(bytes + len, pieces[i].data, part);
+		len += part;
+	}
+	switch (proxy_protocol_parse(span_of(bytes, len), &facts, &header_len)) {
+	case PROXY_PROTOCOL_DONE:
+		break;
+	case PROXY_PROTOCOL_MORE:
+		if (n < HEADER_PIECES && len < PROXY_PROTOCOL_ACCEPTED_MAX && !leg_is(client, LEG_FIN_SEEN))
+			return false;
+		__attribute__((fallthrough));
+	default:
+		pair_abort(proxy, pair, COUNTER_PROXY_HEADER_BAD);
+		return true;
+	}
+	if (!facts.local) {
+		pair->client_addr = facts.source;
+		pair->client_port = facts.source_port;
+		pair->local_addr = facts.destination;
+		pair->local_port = facts.destination_port;
+	}
+	leg_consume(proxy, client, (uint32_t)header_len);
+	begin(proxy, pair);
+	return true;
+}
+
+static void end_handshake(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+	const struct tls_handshake_report *report = leg_report(proxy, client);
+	struct span name = span_of(report->name, report->name_len);
+	uint32_t pool_idx = 0;
+	enum route_verdict verdict = route_find(
+		&pair->config->routes, pair->listener->route_idx, name, report->alpn, &pool_idx);
+
+	proxy->n_handshakes--;
+	counter_inc(proxy->counters,
+		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
+	if (verdict == ROUTE_NONE ||
+		(verdict == ROUTE_DEFAULT && name.len != 0 && pair->listener->reject_unknown_names)) {
+		leg_finish_handshake(proxy, client);
+		leg_refuse(proxy, client, TLS_REFUSE_UNRECOGNIZED_NAME);
+		pair_end_client(proxy, pair, COUNTER_PROXY_NO_ROUTE);
+		return;
+	}
+	// The report stays until the PROXY header is written.
+	client->flags = (uint16_t)(client->flags & ~LEG_HANDSHAKING);
+	pair_dial(proxy, pair, pool_idx);
+}
+
+static bool step_handshake(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	if (!leg_is(client, LEG_TLS)) {
+		if (leg_is(client, LEG_FIN_SEEN) && !leg_has_input(proxy, client)) {
+			pair_abort(proxy, pair, COUNTER_PROXY_HANDSHAKES_FAILED);
+			return true;
+		}
+		if (!leg_has_input(proxy, client) || !begin_handshake(proxy, pair))
+			return !pool_in_use(&proxy->pairs, pool_index(&proxy->pairs, pair));
+	}
+	switch (leg_handshake(proxy, client)) {
+	case LEG_HANDSHAKE_DONE:
+		end_handshake(proxy, pair);
+		return true;
+	case LEG_HANDSHAKE_FAILED:
+		proxy->n_handshakes--;
+		leg_finish_handshake(proxy, client);
+		pair_end_client(proxy, pair, COUNTER_PROXY_HANDSHAKES_FAILED);
+		return true;
+	default:
+		return false;
+	}
+}
+
+// Both streams: ends are passed on as what they are.
+static bool step_forward(struct proxy *proxy, struct pair *pair)
+{
+	bool changed = false;
+
+	for (uint8_t side = 0; side < 2; side++) {
+		struct leg *from = &pair->legs[side], *to = &pair->legs[side ^ 1];
+
+		leg_flush(proxy, to);
+		if (leg_at_end(proxy, from) && (to->flags & (LEG_SHUT | LEG_SHUT_DUE)) == 0) {
+			leg_shutdown(proxy, to);
+			pair->moved_us = proxy->now_us;
+			set_timer(proxy, pair);
+			changed = true;
+		}
+	}
+	if (leg_is(&pair->legs[0], LEG_SHUT) && leg_is(&pair->legs[1], LEG_SHUT)) {
+		leg_close(proxy, &pair->legs[0]);
+		leg_close(proxy, &pair->legs[1]);
+		counter_inc(proxy->counters, COUNTER_PROXY_ENDED);
+		pair_free(proxy, pair);
+		return true;
+	}
+	return changed;
+}
+
+// The client has been told; TCP delivers it by itself.
+static bool step_ending(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	leg_flush(proxy, client);
+	if (!leg_is(client, LEG_SHUT) && leg_is(client, LEG_OPEN) && !leg_is(client, LEG_BROKEN))
+		return false;
+	leg_close(proxy, client);
+	pair_free(proxy, pair);
+	return true;
+}
+
+static void end_broken(struct proxy *proxy, struct pair *pair)
+{
+	const struct leg *client = &pair->legs[PAIR_CLIENT], *backend = &pair->legs[PAIR_BACKEND];
+	bool truncated = leg_is(client, LEG_TRUNCATED) || leg_is(backend, LEG_TRUNCATED);
+
+	// An alert of ours is on its way to the client: it gets an end, not a reset.
+	if (leg_is(client, LEG_TLS) && leg_is(client, LEG_OPEN) && leg_is(client, LEG_BROKEN) &&
+		tls_conn_is(leg_tls(proxy, client), TLS_CONN_FAILED)) {
+		leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
+		leg_close(proxy, &pair->legs[PAIR_CLIENT]);
+		pair_abort(proxy, pair, COUNTER_PROXY_TLS_FAULTS);
+		return;
+	}
+	pair_abort(proxy, pair, truncated ? COUNTER_PROXY_TRUNCATED : COUNTER_PROXY_RESET);
+}
+
+bool pair_step(struct proxy *proxy, struct pair *pair)
+{
+	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_BROKEN) && pair->phase != PAIR_ENDING) {
+		end_broken(proxy, pair);
+		return true;
+	}
+	switch (pair->phase) {
+	case PAIR_HEADER:
+		return step_header(proxy, pair);
+	case PAIR_HANDSHAKE:
+		return step_handshake(proxy, pair);
+	case PAIR_CONNECT:
+		return pair_dialing(proxy, pair);
+	case PAIR_REDIRECT:
+		return pair_redirect(proxy, pair);
+	case PAIR_ENDING:
+		return step_ending(proxy, pair);
+	default:
+		break;
+	}
+	if (leg_is(&pair->legs[PAIR_BACKEND], LEG_BROKEN)) {
+		end_broken(proxy, pair);
+		return true;
+	}
+	return pair->phase == PAIR_PREAMBLE ? pair_converse(proxy, pair) : step_forward(proxy, pair);
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A proxied connection: a client's leg, a backend's leg, and where they stand.
+//
+//   accepted -> [HEADER] -> [HANDSHAKE] -> CONNECT -> FORWARD -> freed
+//                  |             ^            |  ^       ^
+//                  |             |            v  |       |
+//                  +---------------------> [PREAMBLE] ---+      mail: connects first, TLS in between
+//                  +-> REDIRECT                                 port 80
+//                                  any -> ENDING: last words on their way to the client
+//
+// A pair belongs to the worker that accepted it, from birth to death. Its timer serves all its deadlines; one
+// that came too early is set again. Whatever goes wrong ends both legs, each in the way that tells its peer
+// the truth: a clean end becomes a clean end, everything else a reset (or the protocol's or TLS's own words).
+#pragma once
+
+#include "base/timer_wheel.h"
+#include "proxy/leg.h"
+#include "proxy/proxy.h"
+
+enum {
+	PAIR_CLIENT,
+	PAIR_BACKEND
+};
+
+enum pair_phase {
+	PAIR_HEADER,
+	PAIR_HANDSHAKE,
+	PAIR_CONNECT,
+	PAIR_PREAMBLE,
+	PAIR_REDIRECT,
+	PAIR_FORWARD,
+	PAIR_ENDING,
+	N_PAIR_PHASES
+};
+
+struct pair {
+	struct leg legs[2];
+	struct list_link active;
+	struct timer timer;
+	const struct proxy_config *config;
+	const struct proxy_listener *listener;
+	struct upstream_choice choice;
+	struct admission_ticket ticket;
+	struct ip_addr client_addr, local_addr; // as PROXY's header said, if one was accepted
+	uint64_t begun_us;
+	uint64_t phase_us;   // since when it is in this phase
+	uint64_t moved_us;   // when a byte last went through
+	uint32_t server_idx; // UPSTREAM_NONE: none is held
+	uint32_t talk_idx;   // of its preamble or redirect
+	uint16_t client_port, local_port;
+	uint8_t phase;
+	bool gone; // freed at the end of the turn's step
+};
+
+static inline struct pair *pair_of(struct leg *leg)
+{
+	return (struct pair *)(void *)((char *)leg - leg->side * sizeof *leg);
+}
+
+// The user word of a leg's TCP connection.
+static inline uint64_t pair_user(const struct proxy *proxy, const struct leg *leg)
+{
+	const struct pair *pair = (const void *)((const char *)leg - leg->side * sizeof *leg);
+
+	return (uint64_t)pool_index(&proxy->pairs, pair) << 1 | leg->side;
+}
+
+void pair_accept(struct proxy *proxy, const struct tcp_ready *ready);
+void pair_events(struct proxy *proxy, struct pair *pair, uint8_t side, uint16_t events);
+
+// Does what can be done apart from moving bytes in bursts. Whether anything changed; the pair may be gone
+// afterwards (pool_in_use).
+bool pair_step(struct proxy *proxy, struct pair *pair);
+
+void pair_timer(struct proxy *proxy, struct pair *pair);
+
+void pair_activate(struct proxy *proxy, struct pair *pair);
+void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phase);
+
+// Ends both legs at once and frees the pair.
+void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason);
+void pair_free(struct proxy *proxy, struct pair *pair);
+
+// The client hears its last words (already written) and the end; the backend is reset.
+void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason);
+
+// --- dial.c: the backend's side ---
+
+// Chooses a server and connects, or ends the pair when none is left.
+void pair_dial(struct proxy *proxy, struct pair *pair, uint32_t pool_idx);
+bool pair_dialing(struct proxy *proxy, struct pair *pair);
+
+// --- converse.c: preambles and port 80 ---
+bool pair_begin_preamble(struct proxy *proxy, struct pair *pair);
+bool pair_converse(struct proxy *proxy, struct pair *pair);
+bool pair_begin_redirect(struct proxy *proxy, struct pair *pair);
+bool pair_redirect(struct proxy *proxy, struct pair *pair);
+void pair_end_talk(struct proxy *proxy, struct pair *pair);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/proxy.h"
+
+#include "base/assert.h"
+#include "proxy/forward.h"
+
+enum {
+	EVENTS_BURST = 64,
+	TIMERS_BURST = 64,
+	SPANS_LEN = PROXY_PIECES_MAX * sizeof(struct span),
+	PIECES_LEN = PROXY_PIECES_MAX * sizeof(struct tcp_piece),
+	ARENA_ALIGN = 64
+};
+
+size_t proxy_footprint(const struct proxy_setup *setup)
+{
+	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
+	       pool_footprint(2 * setup->n_pairs, sizeof(struct tls_conn)) +
+	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
+	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
+	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
+	       forward_footprint() + SPANS_LEN + PIECES_LEN + 2 * (size_t)ARENA_ALIGN;
+}
+
+bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
+{
+	*proxy = (struct proxy){.tcp = setup->tcp,
+		.engine = setup->engine,
+		.counters = setup->counters,
+		.small_pool = setup->small_pool,
+		.record_pool = setup->record_pool,
+		.source_key = setup->source_key,
+		.now_us = now_us};
+	list_init(&proxy->active);
+	timer_wheel_init(&proxy->wheel, now_us);
+	proxy->preamble_worker.counters = setup->counters;
+	proxy->batch = forward_init(arena);
+	proxy->spans = arena_alloc(arena, SPANS_LEN, ARENA_ALIGN);
+	proxy->pieces = arena_alloc(arena, PIECES_LEN, ARENA_ALIGN);
+	return proxy->batch != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
+	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
+	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
+	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
+	       pool_init(&proxy->redirects, arena, setup->n_redirects, sizeof(struct http_redirect)) &&
+	       upstream_init(&proxy->upstream, arena, &setup->upstream) &&
+	       admission_init(
+		       &proxy->admission, arena, setup->n_sources, &setup->limits, setup->admission_key);
+}
+
+static bool same_address(const struct proxy_listener *a, const struct proxy_listener *b)
+{
+	return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
+}
+
+bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
+{
+	const struct proxy_config *old = proxy->config;
+	bool all = true;
+
+	// The tag is an index into the snapshot, so that every listener is made anew; connections that TCP
+	// has accepted and nobody has taken yet are taken under the old one before (proxy_turn).
+	for (uint32_t i = 0; old != NULL && i < old->n_listeners; i++)
+		(void)tcp_unlisten(proxy->tcp, &old->listeners[i].addr, old->listeners[i].port);
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		bool first = true;
+
+		for (uint32_t k = 0; k < i; k++)
+			first = first && !same_address(&config->listeners[k], &config->listeners[i]);
+		all = all && first &&
+		      tcp_listen(proxy->tcp, &config->listeners[i].addr, config->listeners[i].port, i);
+	}
+	proxy->config = config;
+	return all;
+}
+
+static struct pair *next_pair(const struct proxy *proxy, uint32_t *cursor)
+{
+	while (*cursor < proxy->pairs.n_items) {
+		uint32_t idx = (*cursor)++;
+
+		if (pool_in_use(&proxy->pairs, idx))
+			return pool_at(&proxy->pairs, idx);
+	}
+	return NULL;
+}
+
+bool proxy_uses(const struct proxy *proxy, const struct proxy_config *config)
+{
+	uint32_t cursor = 0;
+	const struct pair *pair;
+
+	while ((pair = next_pair(proxy, &cursor)) != NULL)
+		if (pair->config == config)
+			return true;
+	return proxy->config == config;
+}
+
+static uint32_t take_events(struct proxy *proxy)
+{
+	struct tcp_ready ready[EVENTS_BURST];
+	uint32_t n, total = 0;
+
+	do {
+		n = tcp_ready_burst(proxy->tcp, ready, EVENTS_BURST);
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t idx = (uint32_t)(ready[i].user >> 1);
+
+			if ((ready[i].events & TCP_EVENT_ACCEPTED) != 0)
+				pair_accept(proxy, &ready[i]);
+			else if (pool_in_use(&proxy->pairs, idx))
+				pair_events(proxy, pool_at(&proxy->pairs, idx), ready[i].user & 1,
+					ready[i].events);
+		}
+		total += n;
+	} while (n == EVENTS_BURST);
+	return total;
+}
+
+static uint32_t run_timers(struct proxy *proxy)
+{
+	struct timer *timers[TIMERS_BURST];
+	uint32_t n = timer_wheel_expire(&proxy->wheel, proxy->now_us, timers, TIMERS_BURST);
+
+	for (uint32_t i = 0; i < n; i++)
+		pair_timer(proxy, LIST_ITEM(timers[i], struct pair, timer));
+	return n;
+}
+
+void proxy_lanes(struct proxy *proxy)
+{
+	struct lane_request *request;
+
+	while ((request = lanes_pop_completed(proxy->engine->crypto->lanes)) != NULL) {
+		struct leg *leg = tls_handshake_owner(request->owner);
+
+		leg->tls_status = (uint8_t)tls_handshake_resume(request->owner);
+		pair_activate(proxy, pair_of(leg));
+	}
+}
+
+uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
+{
+	uint32_t n;
+
+	proxy->now_us = now_us;
+	proxy->preamble_worker.now_us = now_us;
+	proxy->unfinished = false;
+	n = take_events(proxy);
+	n += run_timers(proxy);
+	n += forward_run(proxy);
+	// What has no more to do now is woken by an event, a lane or its timer; only buffers come back
+	// silently.
+	while (!proxy->unfinished && !list_empty(&proxy->active))
+		list_remove(list_first(&proxy->active));
+	return n;
+}
+
+uint64_t proxy_next_us(const struct proxy *proxy)
+{
+	return list_empty(&proxy->active) ? timer_wheel_next_us(&proxy->wheel) : 0;
+}
+
+void proxy_stop(struct proxy *proxy)
+{
+	uint32_t cursor = 0;
+	struct pair *pair;
+
+	while ((pair = next_pair(proxy, &cursor)) != NULL)
+		pair_free(proxy, pair);
+}

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The deterministic simulation of a whole worker: clients and backends on one stack ("the world"), the proxy
+// with its TCP and TLS on the other, a wire with its own kinds of harm for each seed. Every byte that arrives
+// must be the right one and in order; a stream that both ends meant to end in order must arrive whole, with
+// its end; every connection must come to its end; nothing may be left in any pool.
+//
+//   proxy_sim [FIRST_SEED [COUNT]]      one seed that failed replays alone: proxy_sim SEED 1
+#include "base/assert.h"
+#include "net/packet_pool.h"
+#include "proxy/pair.h"
+#include "seam/clock_virtual.h"
+#include "seam/random_seeded.h"
+#include "tls_fixture.h"
+#include "twin.h"
+
+#include <rte_mbuf.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	FLOWS_MAX = 8,
+	PORT_TLS = 443,
+	PORT_TCP = 80,
+	PORT_BACKEND = 8080,
+	PORT_DEAD = 8081,
+	APP_BUFFER_LEN = 17000,
+	N_BUFFERS = 2047,
+	CHUNK_MAX = 4000,
+	TLS_OUT_MAX = 32 * 1024,
+	END_BOUND_S = 4000
+};
+
+enum mood {
+	MOOD_ORDERLY, // sends all, ends, waits for the other's end
+	MOOD_RESETS,  // gives up in the middle
+	MOOD_CUTS,    // TLS client: FIN without close_notify, in the middle
+	MOOD_STALLS,  // stops reading for a long time, then goes on
+	MOOD_GARBAGE, // client: bytes that are no TLS
+	N_MOODS
+};
+
+// One end of a flow, in the world.
+struct peer {
+	struct tcp_handle handle;
+	bool alive;  // the handle is ours
+	bool gone;   // it ended, in whatever way
+	bool broken; // in no order
+	bool ended;  // its stream's end has been said
+	bool heard_end;
+	enum mood mood;
+	uint32_t n_to_send, n_sent, n_received;
+	uint64_t hungry_us;
+};
+
+struct flow {
+	struct peer client, backend;
+	struct tls_end tls;
+	bool has_tls;
+	bool tls_begun;
+	uint32_t seed;
+	uint64_t start_us;
+	bool started;
+};
+
+struct sim {
+	struct twin twin;
+	struct twin_options options;
+	struct flow flows[FLOWS_MAX];
+	uint32_t n_flows;
+	uint64_t random;
+	struct arena arena;
+	struct proxy proxy;
+	struct tls_fixture world, worker;
+	struct proxy_listener listeners[2];
+	struct proxy_backend backends[2];
+	struct proxy_config config;
+};
+
+static struct sim sim;
+static uint64_t current_seed;
+static struct rte_mempool *small_pool, *record_pool;
+static struct tls_fixture_verifier verifier;
+static struct tls_client_config client_config;
+static struct tls_server_config server_config;
+
+static void on_abort(int signal_number)
+{
+	char line[64];
+	int len = snprintf(line, sizeof line, "failed: proxy_sim %llu 1\n", (unsigned long long)current_seed);
+
+	(void)signal_number;
+	(void)!write(STDERR_FILENO, line, (size_t)len);
+}
+
+static uint64_t next_random(void)
+{
+	uint64_t z = sim.random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static uint32_t below(uint32_t n)
+{
+	return (uint32_t)(next_random() % n);
+}
+
+static bool chance(uint32_t percent)
+{
+	return below(100) < percent;
+}
+
+static uint32_t one_of(const uint32_t *choices, uint32_t n)
+{
+	return choices[below(n)];
+}
+
+#define ONE_OF(...) \
+	one_of((const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
+// The byte at a place of a stream. The first four of a client's stream name its flow to the backend.
+static uint8_t stream_byte(const struct flow *flow, bool from_client, uint32_t at)
+{
+	uint32_t x = (at + 1) * 0x9e3779b1u ^ flow->seed ^ (from_client ? 0x85ebca6bu : 0);
+
+	if (from_client && at < 4)
+		return (uint8_t)(flow - sim.flows);
+	return (uint8_t)(x >> 24 ^ x >> 9);
+}
+
+static void fill(const struct flow *flow, bool from_client, uint32_t at, uint8_t *out, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		out[i] = stream_byte(flow, from_client, at + i);
+}
+
+static void check(const struct flow *flow, bool from_client, uint32_t at, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		SLUICE_ASSERT(bytes[i] == stream_byte(flow, from_client, at + (uint32_t)i));
+}
+
+static struct tcp *world_tcp(void)
+{
+	return sim.twin.stacks[0].tcp;
+}
+
+static struct tcp_conn *conn_of(struct peer *peer)
+{
+	return peer->alive ? tcp_conn_at(world_tcp(), peer->handle) : NULL;
+}
+
+static void give_up(struct peer *peer, bool orderly)
+{
+	struct tcp_conn *conn = conn_of(peer);
+
+	if (conn != NULL && orderly)
+		tcp_close(world_tcp(), conn);
+	else if (conn != NULL)
+		tcp_abort(world_tcp(), conn);
+	peer->alive = false;
+	peer->gone = true;
+	peer->broken = peer->broken || !orderly;
+}
+
+static bool send_bytes(struct peer *peer, const uint8_t *bytes, uint32_t len)
+{
+	struct tcp_conn *conn = conn_of(peer);
+	struct rte_mbuf *mbuf;
+
+	if (conn == NULL || tcp_send_space(world_tcp(), conn) < len || (mbuf = twin_app_buffer()) == NULL)
+		return false;
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)len), bytes, len);
+	if (tcp_send(world_tcp(), conn, mbuf, 0, len))
+		return true;
+	rte_pktmbuf_free(mbuf);
+	return false;
+}
+
+// --- a client ---
+
+static void client_pump_out(struct flow *flow)
+{
+	struct tls_end *end = &flow->tls;
+
+	while (end->out_len != 0) {
+		uint32_t len = end->out_len < CHUNK_MAX ? (uint32_t)end->out_len : CHUNK_MAX;
+
+		if (!send_bytes(&flow->client, end->out, len))
+			return;
+		memmove(end->out, end->out + len, end->out_len - len);
+		end->out_len -= len;
+	}
+}
+
+static void client_read(struct flow *flow)
+{
+	struct peer *client = &flow->client;
+	struct tcp_conn *conn = conn_of(client);
+	struct tcp_piece piece;
+	uint32_t n = 0;
+
+	while (conn != NULL && n++ < 20 && clock_now_us() >= client->hungry_us &&
+		tcp_peek(conn, &piece, 1) != 0) {
+		if (flow->has_tls) {
+			if (flow->tls.in_len + piece.len > TLS_OUT_MAX)
+				break;
+			tls_end_receive(&flow->tls, piece.data, piece.len);
+		} else {
+			check(flow, false, client->n_received, piece.data, piece.len);
+			client->n_received += piece.len;
+		}
+		tcp_consume(world_tcp(), conn, piece.len);
+	}
+	if (!flow->has_tls || !flow->tls_begun)
+		return;
+	while (tls_end_step(&flow->tls))
+		continue;
+	check(flow, false, client->n_received, flow->tls.data, flow->tls.data_len);
+	client->n_received += (uint32_t)flow->tls.data_len;
+	flow->tls.data_len = 0;
+	client->heard_end = client->heard_end || flow->tls.closed;
+}
+
+static void client_write(struct flow *flow)
+{
+	struct peer *client = &flow->client;
+	uint8_t bytes[CHUNK_MAX];
+
+	while (client->n_sent < client->n_to_send) {
+		uint32_t left = client->n_to_send - client->n_sent;
+		uint32_t len = 1 + below(CHUNK_MAX);
+
+		len = len < left ? len : left;
+		fill(flow, true, client->n_sent, bytes, len);
+		if (flow->has_tls) {
+			if (!tls_end_up(&flow->tls) || flow->tls.out_len > TLS_OUT_MAX)
+				return;
+			tls_end_send(&flow->tls, bytes, len);
+			client_pump_out(flow);
+		} else if (!send_bytes(client, bytes, len)) {
+			return;
+		}
+		client->n_sent += len;
+	}
+}
+
+static void client_end(struct flow *flow)
+{
+	struct peer *client = &flow->client;
+	struct tcp_conn *conn = conn_of(client);
+
+	if (conn == NULL)
+		return;
+	if (!client->ended && client->n_sent == client->n_to_send &&
+		(!flow->has_tls || tls_end_up(&flow->tls))) {
+		if (flow->has_tls && client->mood != MOOD_CUTS)
+			tls_end_close(&flow->tls);
+		client->ended = true;
+	}
+	if (flow->has_tls)
+		client_pump_out(flow);
+	if (client->ended && (!flow->has_tls || flow->tls.out_len == 0))
+		tcp_shutdown(world_tcp(), conn);
+	if (client->ended && client->heard_end && (!flow->has_tls || flow->tls.out_len == 0))
+		give_up(client, true);
+}
+
+static void client_turn(struct flow *flow)
+{
+	struct peer *client = &flow->client;
+
+	if (!client->alive)
+		return;
+	if (client->mood == MOOD_RESETS && client->n_received + client->n_sent > client->n_to_send / 2 &&
+		chance(5)) {
+		give_up(client, false);
+		return;
+	}
+	if (client->mood == MOOD_STALLS && client->hungry_us == 0 && client->n_received != 0)
+		client->hungry_us = clock_now_us() + 20 * 1000 * 1000;
+	client_read(flow);
+	if (client->alive) {
+		if (flow->has_tls)
+			client_pump_out(flow);
+		client_write(flow);
+		client_end(flow);
+	}
+}
+
+static void client_start(struct flow *flow)
+{
+	struct tcp_connect request = {.local = sim.twin.stacks[0].v4,
+		.remote = sim.twin.stacks[1].v4,
+		.remote_port = flow->has_tls || flow->client.mood == MOOD_GARBAGE ? PORT_TLS : PORT_TCP,
+		.user = (uint64_t)(flow - sim.flows) << 1};
+	struct tcp_conn *conn;
+
+	flow->started = true;
+	SLUICE_ASSERT(tcp_connect(world_tcp(), &request, clock_now_us(), &conn) == TCP_CONNECT_STARTED);
+	flow->client.handle = tcp_conn_handle(world_tcp(), conn);
+	flow->client.alive = true;
+	if (flow->has_tls) {
+		tls_end_init(&flow->tls, &sim.world);
+		tls_end_connect(&flow->tls, &client_config, "sluice.test", NULL);
+		flow->tls_begun = true;
+	}
+}
+
+// --- a backend ---
+
+// Which flow a new connection is: its first bytes say so.
+static void backend_take(struct tcp_conn *conn, struct tcp_handle handle)
+{
+	struct tcp_piece piece;
+
+	if (tcp_peek(conn, &piece, 1) == 0)
+		return;
+	SLUICE_ASSERT(piece.data[0] < sim.n_flows);
+	sim.flows[piece.data[0]].backend.handle = handle;
+	sim.flows[piece.data[0]].backend.alive = true;
+	tcp_conn_set_user(world_tcp(), conn, (uint64_t)piece.data[0] << 1 | 1);
+}
+
+static void backend_turn(struct flow *flow)
+{
+	struct peer *backend = &flow->backend;
+	struct tcp_conn *conn = conn_of(backend);
+	uint8_t bytes[CHUNK_MAX];
+	struct tcp_piece piece;
+	bool room = true;
+
+	if (conn == NULL)
+		return;
+	if (backend->mood == MOOD_RESETS && backend->n_received + backend->n_sent > backend->n_to_send / 2 &&
+		chance(5)) {
+		give_up(backend, false);
+		return;
+	}
+	if (backend->mood == MOOD_STALLS && backend->hungry_us == 0)
+		backend->hungry_us = clock_now_us() + 20 * 1000 * 1000;
+	while (clock_now_us() >= backend->hungry_us && tcp_peek(conn, &piece, 1) != 0) {
+		check(flow, true, backend->n_received, piece.data, piece.len);
+		backend->n_received += piece.len;
+		tcp_consume(world_tcp(), conn, piece.len);
+	}
+	while (room && backend->n_sent < backend->n_to_send) {
+		uint32_t left = backend->n_to_send - backend->n_sent;
+		uint32_t len = 1 + below(CHUNK_MAX);
+
+		len = len < left ? len : left;
+		fill(flow, false, backend->n_sent, bytes, len);
+		room = send_bytes(backend, bytes, len);
+		backend->n_sent += room ? len : 0;
+	}
+	if (!backend->ended && backend->n_sent == backend->n_to_send) {
+		tcp_shutdown(world_tcp(), conn);
+		backend->ended = true;
+	}
+	if (backend->ended && backend->heard_end && tcp_readable(conn) == 0)
+		give_up(backend, true);
+}
+
+// --- the world's events ---
+
+static void peer_event(struct flow *flow, struct peer *peer, uint16_t events)
+{
+	bool client = peer == &flow->client;
+
+	if ((events & TCP_EVENT_CONNECTED) != 0 && client && peer->mood == MOOD_GARBAGE)
+		(void)send_bytes(peer, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18);
+	if ((events & TCP_EVENT_PEER_FIN) != 0 && !(client && flow->has_tls))
+		peer->heard_end = true;
+	if ((events & TCP_EVENT_PEER_FIN) != 0 && client && flow->has_tls) {
+		client_read(flow);
+		// The proxy may cut only what was cut behind it.
+		if (!flow->tls.closed)
+			peer->broken = true;
+		if (peer->broken || peer->mood == MOOD_CUTS)
+			give_up(peer, false);
+	}
+	if ((events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0 && peer->alive)
+		give_up(peer, false);
+	if ((events & TCP_EVENT_PEER_FIN) != 0 && peer->alive && client && peer->mood == MOOD_GARBAGE)
+		give_up(peer, false);
+}
+
+static void world_turn(void)
+{
+	struct tcp_ready ready[32];
+	uint32_t n;
+
+	while ((n = tcp_ready_burst(world_tcp(), ready, 32)) != 0) {
+		for (uint32_t i = 0; i < n; i++) {
+			struct flow *flow;
+
+			if ((ready[i].events & TCP_EVENT_ACCEPTED) != 0)
+				tcp_conn_set_user(world_tcp(), ready[i].conn, ready[i].user = UINT64_MAX);
+			if (ready[i].user == UINT64_MAX) {
+				if ((ready[i].events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0) {
+					tcp_abort(world_tcp(), ready[i].conn);
+					continue;
+				}
+				backend_take(ready[i].conn, ready[i].handle);
+				if (tcp_readable(ready[i].conn) == 0) {
+					if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
+						tcp_close(world_tcp(), ready[i].conn);
+					continue;
+				}
+				flow = &sim.flows[*(uint8_t *)({
+					static struct tcp_piece piece;
+
+					(void)tcp_peek(ready[i].conn, &piece, 1);
+					piece.data;
+				})];
+				peer_event(flow, &flow->backend, ready[i].events);
+				continue;
+			}
+			flow = &sim.flows[ready[i].user >> 1];
+			peer_event(flow, (ready[i].user & 1) != 0 ? &flow->backend : &flow->client,
+				ready[i].events);
+		}
+	}
+	for (uint32_t i = 0; i < sim.n_flows; i++) {
+		struct flow *flow = &sim.flows[i];
+
+		if (!flow->started && clock_now_us() >= flow->start_us)
+			client_start(flow);
+		client_turn(flow);
+		backend_turn(flow);
+	}
+	tls_fixture_run_lanes(&sim.world);
+}
+
+// --- the run ---
+
+static void worker_turn(void)
+{
+	struct crypto *crypto = &sim.worker.crypto;
+
+	crypto_begin_turn(crypto, clock_now_us(), clock_tsc());
+	tls_engine_begin_turn(&sim.worker.engine, clock_wall_us());
+	(void)lanes_run(crypto->lanes, crypto->now_tsc, true);
+	proxy_lanes(&sim.proxy);
+	(void)proxy_turn(&sim.proxy, clock_now_us());
+}
+
+static struct port_mem_wire random_wire(void)
+{
+	struct port_mem_wire wire = {.delay_us = ONE_OF(20, 100, 1000, 5000, 20000)};
+
+	if (chance(60))
+		wire.loss_ppm = ONE_OF(100, 1000, 10000, 50000);
+	if (chance(30))
+		wire.duplicate_ppm = ONE_OF(1000, 10000);
+	if (chance(30)) {
+		wire.reorder_ppm = ONE_OF(1000, 20000);
+		wire.reorder_us = ONE_OF(50, 500, 5000);
+	}
+	return wire;
+}
+
+static struct tcp_config random_tcp(uint32_t side)
+{
+	struct tcp_config config;
+
+	tcp_config_default(&config, 64);
+	config.n_listeners = 8;
+	config.send_buffer = side == 1 ? ONE_OF(40000, 65536, 300000) : ONE_OF(20000, 65536);
+	config.receive_window_initial = side == 1 ? ONE_OF(20000, 65535) : ONE_OF(3000, 16384, 65535);
+	config.receive_window_max = ONE_OF(65535, 300000);
+	config.rto_max_ms = 2000;
+	config.user_timeout_ms = 0;
+	config.time_wait_ms = 2000;
+	config.fin_wait_2_ms = 60000;
+	for (uint32_t i = 0; i < sizeof config.secret; i++)
+		config.secret[i] = (uint8_t)next_random();
+	return config;
+}
+
+static void make_flow(struct flow *flow)
+{
+	memset(flow, 0, sizeof *flow);
+	flow->has_tls = chance(70);
+	flow->seed = (uint32_t)next_random();
+	flow->start_us = clock_now_us() + below(500000);
+	flow->client.n_to_send = 4 + (chance(20) ? 0 : below(ONE_OF(10, 3000, 200000)));
+	flow->backend.n_to_send = chance(10) ? 0 : below(ONE_OF(10, 3000, 300000));
+	if (chance(30))
+		flow->client.mood = below(N_MOODS);
+	if (chance(30))
+		flow->backend.mood = ONE_OF(MOOD_ORDERLY, MOOD_RESETS, MOOD_STALLS);
+	if (flow->client.mood == MOOD_CUTS && !flow->has_tls)
+		flow->client.mood = MOOD_ORDERLY;
+	if (flow->client.mood == MOOD_GARBAGE) {
+		flow->has_tls = false;
+		flow->client.n_to_send = 0;
+		flow->client.ended = true;
+	}
+}
+
+static void open_proxy(void)
+{
+	struct upstream_pool_config pool_config;
+	struct upstream_server_config servers[2] = {
+		{.addr = sim.twin.stacks[0].v4, .port = PORT_BACKEND, .weight = 1},
+		{.addr = sim.twin.stacks[0].v4, .port = PORT_DEAD, .weight = 1}};
+	static const struct route_rule rules[] = {{.listener_idx = 0, .backend_idx = 0}};
+	struct proxy_setup setup = {.tcp = sim.twin.stacks[1].tcp,
+		.engine = &sim.worker.engine,
+		.counters = &sim.twin.stacks[1].counters,
+		.small_pool = small_pool,
+		.record_pool = record_pool,
+		.n_pairs = 32,
+		.n_preambles = 8,
+		.n_redirects = 4,
+		.n_sources = 64,
+		.upstream = {.n_pools = 1, .n_servers = 4}};
+	uint32_t rule_idx;
+
+	SLUICE_ASSERT(arena_init(&sim.arena, proxy_footprint(&setup) + 65536));
+	SLUICE_ASSERT(proxy_init(&sim.proxy, &sim.arena, &setup, clock_now_us()));
+	SLUICE_ASSERT(route_build(&sim.config.routes, &sim.arena, rules, 1, &rule_idx) == ROUTE_OK);
+	upstream_pool_config_default(&pool_config);
+	pool_config.check_interval_us = 0;
+	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 0, &pool_config, servers, chance(30) ? 2 : 1));
+	memset(sim.listeners, 0, sizeof sim.listeners);
+	for (uint32_t i = 0; i < 2; i++) {
+		sim.listeners[i].addr = sim.twin.stacks[1].v4;
+		sim.listeners[i].port = i == 0 ? PORT_TLS : PORT_TCP;
+		sim.listeners[i].protocol = i == 0 ? LISTENER_TLS : LISTENER_TCP;
+		sim.listeners[i].tls = &server_config;
+		listener_timeouts_default(&sim.listeners[i].timeouts);
+	}
+	sim.backends[0].local = sim.twin.stacks[1].v4;
+	sim.config.listeners = sim.listeners;
+	sim.config.n_listeners = 2;
+	sim.config.backends = sim.backends;
+	sim.config.n_backends = 1;
+	SLUICE_ASSERT(proxy_set_config(&sim.proxy, &sim.config));
+	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_BACKEND, 0));
+}
+
+static bool orderly(const struct flow *flow)
+{
+	return (flow->client.mood == MOOD_ORDERLY || flow->client.mood == MOOD_STALLS) &&
+	       (flow->backend.mood == MOOD_ORDERLY || flow->backend.mood == MOOD_STALLS);
+}
+
+static bool all_done(void)
+{
+	for (uint32_t i = 0; i < sim.n_flows; i++)
+		if (!sim.flows[i].client.gone || sim.flows[i].backend.alive)
+			return false;
+	return sim.proxy.pairs.n_used == 0;
+}
+
+static void check_flow(const struct flow *flow)
+{
+	if (!orderly(flow))
+		return;
+	SLUICE_ASSERT(!flow->client.broken && !flow->backend.broken);
+	SLUICE_ASSERT(flow->client.n_received == flow->backend.n_to_send);
+	SLUICE_ASSERT(flow->backend.n_received == flow->client.n_to_send);
+	SLUICE_ASSERT(flow->client.heard_end && flow->backend.heard_end);
+}
+
+static void run(void)
+{
+	while (!all_done()) {
+		uint64_t next_us;
+
+		twin_receive(&sim.twin, 0);
+		world_turn();
+		twin_send(&sim.twin, 0);
+		twin_receive(&sim.twin, 1);
+		worker_turn();
+		tcp_check_invariants(sim.twin.stacks[1].tcp);
+		twin_send(&sim.twin, 1);
+		next_us = twin_next_us(&sim.twin);
+		if (proxy_next_us(&sim.proxy) < next_us)
+			next_us = proxy_next_us(&sim.proxy);
+		if (next_us > clock_now_us() + 1000)
+			next_us = clock_now_us() + 1000;
+		clock_virtual_set_now(next_us > clock_now_us() + 10 ? next_us : clock_now_us() + 10);
+		SLUICE_ASSERT(clock_now_us() < UINT64_C(1000000) * END_BOUND_S);
+	}
+}
+
+static void run_seed(uint64_t seed)
+{
+	const struct tls_engine_settings settings = {.n_handshakes = 32, .n_clients = 32, .n_sessions = 32};
+
+	current_seed = seed;
+	sim.random = seed;
+	sim.options = (struct twin_options){.seed = seed,
+		.mtu = (uint16_t)ONE_OF(576, 1280, 1500, 1500),
+		.wire = {random_wire(), random_wire()}};
+	sim.options.tcp[0] = random_tcp(0);
+	sim.options.tcp[1] = random_tcp(1);
+	twin_open(&sim.twin, &sim.options);
+	tls_fixture_init(&sim.world, &settings);
+	tls_fixture_init(&sim.worker, &settings);
+	tls_fixture_ticket_keys(&sim.worker, 1, 2, 0);
+	open_proxy();
+	sim.n_flows = 1 + below(FLOWS_MAX);
+	for (uint32_t i = 0; i < sim.n_flows; i++)
+		make_flow(&sim.flows[i]);
+	run();
+	for (uint32_t i = 0; i < sim.n_flows; i++) {
+		check_flow(&sim.flows[i]);
+		if (sim.flows[i].tls_begun)
+			tls_end_destroy(&sim.flows[i].tls);
+	}
+	SLUICE_ASSERT(sim.proxy.tls_conns.n_used == 0 && sim.proxy.admission.n_connections == 0);
+	SLUICE_ASSERT(sim.worker.engine.handshakes.n_used == 0 && sim.proxy.n_handshakes == 0);
+	proxy_stop(&sim.proxy);
+	tls_fixture_destroy(&sim.worker);
+	tls_fixture_destroy(&sim.world);
+	twin_close(&sim.twin);
+	SLUICE_ASSERT(rte_mempool_avail_count(small_pool) == N_BUFFERS);
+	SLUICE_ASSERT(rte_mempool_avail_count(record_pool) == N_BUFFERS);
+	arena_destroy(&sim.arena);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 20;
+	struct tls_identity *identity;
+
+	(void)signal(SIGABRT, on_abort);
+	twin_start(8191, 1500, APP_BUFFER_LEN);
+	small_pool = packet_pool_create("sim_small", N_BUFFERS, PROXY_SMALL_LEN, 0, 0);
+	record_pool = packet_pool_create("sim_record", N_BUFFERS, PROXY_RECORD_LEN, 0, 0);
+	SLUICE_ASSERT(small_pool != NULL && record_pool != NULL);
+	random_seeded_reset(first);
+	identity = tls_fixture_identity(TLS_FIXTURE_P256);
+	server_config = tls_fixture_server_config(tls_fixture_names(&identity, 1));
+	tls_fixture_verifier_init(&verifier);
+	client_config = tls_fixture_client_config(&verifier);
+	for (uint64_t seed = first; seed < first + count; seed++)
+		run_seed(seed);
+	printf("%llu seeds\n", (unsigned long long)count);
+	return 0;
+}
