@@ -270,10 +270,16 @@ void credentials_use(struct credential *credential)
 	credential->n_users++;
 }
 
-void credentials_release(struct credentials *credentials, struct credential *credential)
+void credentials_unuse(struct credential *credential)
 {
 	SLUICE_ASSERT(credential->n_users > 0);
-	if (--credential->n_users == 0)
+	credential->n_users--;
+}
+
+void credentials_release(struct credentials *credentials, struct credential *credential)
+{
+	credentials_unuse(credential);
+	if (credential->n_users == 0)
 		forget(credentials, credential);
 }
 

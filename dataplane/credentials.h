@@ -64,8 +64,9 @@ bool credentials_add_certificates(struct credentials *credentials, struct span r
 // The whole entry of an id, or NULL.
 struct credential *credentials_find(struct credentials *credentials, uint32_t id);
 
-// A snapshot uses an entry, or uses it no more (wiped when that was the last use).
+// A snapshot uses an entry; was refused after all; or is gone, and what nobody else uses is wiped.
 void credentials_use(struct credential *credential);
+void credentials_unuse(struct credential *credential);
 void credentials_release(struct credentials *credentials, struct credential *credential);
 
 // After a snapshot has been taken: wipes what no snapshot names.

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A deployment: everything that may change while the dataplane runs, decoded from a snapshot
+// (include/snapshot.h) and checked whole: listeners, routes, backends, limits, and which certificate serves
+// which name. Immutable once made.
+//
+//   made by the main thread --mailbox--> every worker puts it in place --> the next one replaces it
+//                                          |
+//                                          +--> connections in flight keep what they began with; when a
+//                                          worker has none
+//                                               left it says so, and after the last worker the main thread
+//                                               frees it
+#pragma once
+
+#include "base/arena.h"
+#include "credentials.h"
+#include "net/config.h"
+#include "proxy/admission.h"
+#include "proxy/listener.h"
+#include "proxy/upstream.h"
+#include "tls/config.h"
+
+enum {
+	DEPLOYMENT_BACKENDS_MAX = 1024,
+	DEPLOYMENT_SERVERS_MAX = 8192,
+	DEPLOYMENT_LISTENERS_MAX = 1024, // addresses of listeners
+};
+
+struct deployment_pool {
+	struct upstream_pool_config config;
+	struct upstream_server_config *servers;
+	uint32_t n_servers;
+};
+
+struct deployment {
+	struct arena arena; // everything below, and the deployment itself, lies in it
+	uint64_t generation;
+	struct proxy_config proxy;
+	struct deployment_pool *pools; // one per backend
+	uint32_t n_pools;
+	struct admission_limits limits; // of all workers together
+	struct tls_server_config *tls;  // of each listener of the snapshot that has TLS
+	uint32_t n_tls;
+	struct credential **credentials; // in use by it
+	uint32_t n_credentials;
+	uint32_t n_workers_left; // that have not let go of it; the main thread's
+};
+
+// NULL: `reason` says what is wrong and nothing has changed. The network's configuration gives the addresses
+// of ours that backends are reached from where the snapshot names none.
+struct deployment *deployment_decode(struct span records, struct credentials *credentials,
+	const struct net_config *net, char reason[static IPC_REASON_MAX]);
+
+// No worker uses it any more.
+void deployment_free(struct deployment *deployment, struct credentials *credentials);
