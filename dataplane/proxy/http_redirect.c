@@ -3,7 +3,7 @@
 
 #include "base/reader.h"
 #include "base/writer.h"
-#include "proxy/route.h"
+#include "proxy/routing.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -188,7 +188,7 @@ static bool parse_host(struct span authority, struct span *out_host, bool *out_n
 	}
 	host = take_until(&rest, ':');
 	*out_host = host;
-	*out_name = route_host_valid(host);
+	*out_name = routing_host_valid(host);
 	return port_valid(rest) && (*out_name || address_valid(host, AF_INET));
 }
 
@@ -196,8 +196,8 @@ static bool host_known(const struct http_redirect_config *config, struct span ho
 {
 	uint32_t backend_idx;
 
-	return config->hosts == NULL || route_find(config->hosts, config->listener_idx, host,
-						span_of(NULL, 0), &backend_idx) != ROUTE_NONE;
+	return config->hosts == NULL || routing_find(config->hosts, config->listener_idx, host,
+						span_of(NULL, 0), &backend_idx) != ROUTING_NONE;
 }
 
 static size_t write_text(const char *text, struct mut_span out)

@@ -8,7 +8,7 @@
 
 #include "base/span.h"
 
-struct route_table;
+struct routing_table;
 
 enum {
 	HTTP_REDIRECT_REQUEST_MAX = 4096,
@@ -17,9 +17,9 @@ enum {
 
 // Of a listener; immutable.
 struct http_redirect_config {
-	uint16_t port;                   // of https; 443 is not written
-	const struct route_table *hosts; // only these hosts are redirected to; NULL: any
-	uint32_t listener_idx;           // whose routes they are
+	uint16_t port;                     // of https; 443 is not written
+	const struct routing_table *hosts; // only these hosts are redirected to; NULL: any
+	uint32_t listener_idx;             // whose routes they are
 };
 
 // The request that is coming in, in the owner's pool until it is answered.

@@ -8,7 +8,7 @@
 #include "proxy/http_redirect.h"
 #include "proxy/preamble.h"
 #include "proxy/proxy_protocol.h"
-#include "proxy/route.h"
+#include "proxy/routing.h"
 
 struct tls_server_config;
 
@@ -57,7 +57,7 @@ struct proxy_config {
 	uint32_t n_listeners;
 	const struct proxy_backend *backends;
 	uint32_t n_backends;
-	struct route_table routes;
+	struct routing_table routes;
 };
 
 // Sensible times: 10 s, 5 s, 5 min, 30 s, none.

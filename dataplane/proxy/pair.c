@@ -297,14 +297,14 @@ static void end_handshake(struct proxy *proxy, struct pair *pair)
 	const struct tls_handshake_report *report = leg_report(proxy, client);
 	struct span name = span_of(report->name, report->name_len);
 	uint32_t pool_idx = 0;
-	enum route_verdict verdict = route_find(
+	enum routing_verdict verdict = routing_find(
 		&pair->config->routes, pair->listener->route_idx, name, report->alpn, &pool_idx);
 
 	proxy->n_handshakes--;
 	counter_inc(proxy->counters,
 		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
-	if (verdict == ROUTE_NONE ||
-		(verdict == ROUTE_DEFAULT && name.len != 0 && pair->listener->reject_unknown_names)) {
+	if (verdict == ROUTING_NONE ||
+		(verdict == ROUTING_DEFAULT && name.len != 0 && pair->listener->reject_unknown_names)) {
 		leg_finish_handshake(proxy, client);
 		leg_refuse(proxy, client, TLS_REFUSE_UNRECOGNIZED_NAME);
 		pair_end_client(proxy, pair, COUNTER_PROXY_NO_ROUTE);

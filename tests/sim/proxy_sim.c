@@ -509,7 +509,7 @@ static void open_proxy(void)
 	struct upstream_server_config servers[2] = {
 		{.addr = sim.twin.stacks[0].v4, .port = PORT_BACKEND, .weight = 1},
 		{.addr = sim.twin.stacks[0].v4, .port = PORT_DEAD, .weight = 1}};
-	static const struct route_rule rules[] = {{.listener_idx = 0, .backend_idx = 0}};
+	static const struct routing_rule rules[] = {{.listener_idx = 0, .backend_idx = 0}};
 	struct proxy_setup setup = {.tcp = sim.twin.stacks[1].tcp,
 		.engine = &sim.worker.engine,
 		.counters = &sim.twin.stacks[1].counters,
@@ -524,7 +524,7 @@ static void open_proxy(void)
 
 	SLUICE_ASSERT(arena_init(&sim.arena, proxy_footprint(&setup) + 65536));
 	SLUICE_ASSERT(proxy_init(&sim.proxy, &sim.arena, &setup, clock_now_us()));
-	SLUICE_ASSERT(route_build(&sim.config.routes, &sim.arena, rules, 1, &rule_idx) == ROUTE_OK);
+	SLUICE_ASSERT(routing_build(&sim.config.routes, &sim.arena, rules, 1, &rule_idx) == ROUTING_OK);
 	upstream_pool_config_default(&pool_config);
 	pool_config.check_interval_us = 0;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 0, &pool_config, servers, chance(30) ? 2 : 1));
@@ -597,6 +597,7 @@ static void run_seed(uint64_t seed)
 
 	current_seed = seed;
 	sim.random = seed;
+	random_seeded_set(seed);
 	sim.options = (struct twin_options){.seed = seed,
 		.mtu = (uint16_t)ONE_OF(576, 1280, 1500, 1500),
 		.wire = {random_wire(), random_wire()}};
@@ -638,7 +639,6 @@ int main(int argc, char **argv)
 	small_pool = packet_pool_create("sim_small", N_BUFFERS, PROXY_SMALL_LEN, 0, 0);
 	record_pool = packet_pool_create("sim_record", N_BUFFERS, PROXY_RECORD_LEN, 0, 0);
 	SLUICE_ASSERT(small_pool != NULL && record_pool != NULL);
-	random_seeded_reset(first);
 	identity = tls_fixture_identity(TLS_FIXTURE_P256);
 	server_config = tls_fixture_server_config(tls_fixture_names(&identity, 1));
 	tls_fixture_verifier_init(&verifier);

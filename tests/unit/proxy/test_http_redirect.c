@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/http_redirect.h"
-#include "proxy/route.h"
+#include "proxy/routing.h"
 #include "seam/cmocka_all.h"
 
 #include <string.h>
@@ -133,16 +133,16 @@ static void endless_requests(void **state)
 
 static void only_known_hosts(void **state)
 {
-	static const struct route_rule rules[] = {
+	static const struct routing_rule rules[] = {
 		{.listener_idx = 3, .host = {(const uint8_t *)"*.example.org", 13}, .backend_idx = 1}};
 	struct http_redirect_config config = {.port = 443, .listener_idx = 3};
-	struct route_table table;
+	struct routing_table table;
 	struct arena arena;
 	uint32_t idx;
 
 	(void)state;
 	assert_true(arena_init(&arena, 1 << 16));
-	assert_int_equal(route_build(&table, &arena, rules, 1, &idx), ROUTE_OK);
+	assert_int_equal(routing_build(&table, &arena, rules, 1, &idx), ROUTING_OK);
 	config.hosts = &table;
 	assert_non_null(strstr(
 		ask(&config, "GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n"), "https://www.example.org/"));

@@ -16,19 +16,19 @@
 #include "base/span.h"
 
 enum {
-	ROUTE_HOST_MAX = 253, // RFC 1035 2.3.4, without the final dot
-	ROUTE_ALPN_MAX = 255
+	ROUTING_HOST_MAX = 253, // RFC 1035 2.3.4, without the final dot
+	ROUTING_ALPN_MAX = 255
 };
 
-struct route_rule {
+struct routing_rule {
 	uint32_t listener_idx;
 	struct span host; // "" any, "*.example.org", "mail.example.org"; any case
 	struct span alpn; // "" any
 	uint32_t backend_idx;
 };
 
-// The rules of a listener without one for "any name" may refuse unknown names: see route_verdict.
-struct route_slot {
+// The rules of a listener without one for "any name" may refuse unknown names: see routing_verdict.
+struct routing_slot {
 	uint64_t hash;
 	uint32_t listener_idx;
 	uint32_t backend_idx;
@@ -38,38 +38,40 @@ struct route_slot {
 	bool used;
 };
 
-struct route_table {
-	struct route_slot *slots;
+struct routing_table {
+	struct routing_slot *slots;
 	uint8_t *keys;
 	uint32_t n_slots; // a power of two
 };
 
 // Bytes of arena that a table of these rules takes.
-size_t route_footprint(const struct route_rule *rules, uint32_t n_rules);
+size_t routing_footprint(const struct routing_rule *rules, uint32_t n_rules);
 
-enum route_fault {
-	ROUTE_OK,
-	ROUTE_BAD_HOST, // not a name, or a wildcard that is not the whole first label
-	ROUTE_BAD_ALPN,
-	ROUTE_DUPLICATE,
-	ROUTE_NO_MEMORY
+enum routing_fault {
+	ROUTING_OK,
+	ROUTING_BAD_HOST, // not a name, or a wildcard that is not the whole first label
+	ROUTING_BAD_ALPN,
+	ROUTING_DUPLICATE,
+	ROUTING_NO_MEMORY
 };
 
 // Builds the table; *out_rule_idx is the rule at fault when there is one.
-enum route_fault route_build(struct route_table *table, struct arena *arena, const struct route_rule *rules,
-	uint32_t n_rules, uint32_t *out_rule_idx) __attribute__((warn_unused_result));
+enum routing_fault routing_build(struct routing_table *table, struct arena *arena,
+	const struct routing_rule *rules, uint32_t n_rules, uint32_t *out_rule_idx)
+	__attribute__((warn_unused_result));
 
-enum route_verdict {
-	ROUTE_FOUND,
-	ROUTE_DEFAULT, // found, but by a rule for any name: a listener that rejects unknown names refuses it
-	ROUTE_NONE
+enum routing_verdict {
+	ROUTING_FOUND,
+	ROUTING_DEFAULT, // found, but by a rule for any name: a listener that rejects unknown names refuses
+			 // it
+	ROUTING_NONE
 };
 
 // Finds the backend. `host` and `alpn` are what the client sent and what was agreed, empty when there was
 // none; *out_backend_idx is written unless it says NONE.
-enum route_verdict route_find(const struct route_table *table, uint32_t listener_idx, struct span host,
+enum routing_verdict routing_find(const struct routing_table *table, uint32_t listener_idx, struct span host,
 	struct span alpn, uint32_t *out_backend_idx) __attribute__((warn_unused_result));
 
 // Whether the span is a host name: labels of letters, digits, hyphens and underscores, 1 to 63 each, at most
-// ROUTE_HOST_MAX in all, and not an IPv4 address.
-bool route_host_valid(struct span host);
+// ROUTING_HOST_MAX in all, and not an IPv4 address.
+bool routing_host_valid(struct span host);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/route.h"
+#include "proxy/routing.h"
 
 enum {
 	LABEL_MAX = 63,
@@ -23,12 +23,12 @@ static bool label_byte(uint8_t byte)
 	return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '_';
 }
 
-bool route_host_valid(struct span host)
+bool routing_host_valid(struct span host)
 {
 	size_t label_len = 0;
 	bool letters = false; // in the last label: without one the name would be an address
 
-	if (host.len == 0 || host.len > ROUTE_HOST_MAX)
+	if (host.len == 0 || host.len > ROUTING_HOST_MAX)
 		return false;
 	for (size_t i = 0; i < host.len; i++) {
 		uint8_t byte = host.data[i];
@@ -68,11 +68,11 @@ static uint64_t hash_key(const struct key *key)
 }
 
 // The slot that holds the key, or the free one where it belongs.
-static struct route_slot *find_slot(const struct route_table *table, const struct key *key)
+static struct routing_slot *find_slot(const struct routing_table *table, const struct key *key)
 {
 	uint64_t hash = hash_key(key);
 	uint32_t idx = (uint32_t)hash & (table->n_slots - 1);
-	struct route_slot *slot = &table->slots[idx];
+	struct routing_slot *slot = &table->slots[idx];
 
 	while (slot->used) {
 		const uint8_t *bytes = table->keys + slot->key_offset;
@@ -97,7 +97,7 @@ static uint32_t slots_for(uint32_t n_rules)
 	return n_slots;
 }
 
-static size_t keys_len(const struct route_rule *rules, uint32_t n_rules)
+static size_t keys_len(const struct routing_rule *rules, uint32_t n_rules)
 {
 	size_t len = 1;
 
@@ -106,13 +106,13 @@ static size_t keys_len(const struct route_rule *rules, uint32_t n_rules)
 	return len;
 }
 
-size_t route_footprint(const struct route_rule *rules, uint32_t n_rules)
+size_t routing_footprint(const struct routing_rule *rules, uint32_t n_rules)
 {
-	return slots_for(n_rules) * sizeof(struct route_slot) + keys_len(rules, n_rules) +
+	return slots_for(n_rules) * sizeof(struct routing_slot) + keys_len(rules, n_rules) +
 	       2 * (size_t)ARENA_ALIGN;
 }
 
-static enum route_fault check_rule(const struct route_rule *rule)
+static enum routing_fault check_rule(const struct routing_rule *rule)
 {
 	struct span host = rule->host;
 
@@ -120,19 +120,20 @@ static enum route_fault check_rule(const struct route_rule *rule)
 		host = span_of(host.data + 2, host.len - 2);
 	else if (host.len == 0)
 		host = span_of_string("any");
-	if (!route_host_valid(host) || rule->host.len > ROUTE_HOST_MAX)
-		return ROUTE_BAD_HOST;
-	return rule->alpn.len > ROUTE_ALPN_MAX ? ROUTE_BAD_ALPN : ROUTE_OK;
+	if (!routing_host_valid(host) || rule->host.len > ROUTING_HOST_MAX)
+		return ROUTING_BAD_HOST;
+	return rule->alpn.len > ROUTING_ALPN_MAX ? ROUTING_BAD_ALPN : ROUTING_OK;
 }
 
-static enum route_fault add_rule(struct route_table *table, size_t *offset, const struct route_rule *rule)
+static enum routing_fault add_rule(
+	struct routing_table *table, size_t *offset, const struct routing_rule *rule)
 {
-	enum route_fault fault = check_rule(rule);
+	enum routing_fault fault = check_rule(rule);
 	uint8_t *bytes = table->keys + *offset;
-	struct route_slot *slot;
+	struct routing_slot *slot;
 	struct key key;
 
-	if (fault != ROUTE_OK)
+	if (fault != ROUTING_OK)
 		return fault;
 	for (size_t i = 0; i < rule->host.len; i++)
 		bytes[i] = lower(rule->host.data[i]);
@@ -143,8 +144,8 @@ static enum route_fault add_rule(struct route_table *table, size_t *offset, cons
 		.alpn = span_of(bytes + rule->host.len, rule->alpn.len)};
 	slot = find_slot(table, &key);
 	if (slot->used)
-		return ROUTE_DUPLICATE;
-	*slot = (struct route_slot){.hash = hash_key(&key),
+		return ROUTING_DUPLICATE;
+	*slot = (struct routing_slot){.hash = hash_key(&key),
 		.listener_idx = rule->listener_idx,
 		.backend_idx = rule->backend_idx,
 		.key_offset = (uint32_t)*offset,
@@ -152,31 +153,32 @@ static enum route_fault add_rule(struct route_table *table, size_t *offset, cons
 		.alpn_len = (uint16_t)rule->alpn.len,
 		.used = true};
 	*offset += rule->host.len + rule->alpn.len;
-	return ROUTE_OK;
+	return ROUTING_OK;
 }
 
-enum route_fault route_build(struct route_table *table, struct arena *arena, const struct route_rule *rules,
-	uint32_t n_rules, uint32_t *out_rule_idx)
+enum routing_fault routing_build(struct routing_table *table, struct arena *arena,
+	const struct routing_rule *rules, uint32_t n_rules, uint32_t *out_rule_idx)
 {
-	enum route_fault fault = ROUTE_OK;
+	enum routing_fault fault = ROUTING_OK;
 	size_t offset = 0;
 
 	*out_rule_idx = 0;
-	*table = (struct route_table){.n_slots = slots_for(n_rules)};
-	table->slots = arena_alloc(arena, table->n_slots * sizeof(struct route_slot), ARENA_ALIGN);
+	*table = (struct routing_table){.n_slots = slots_for(n_rules)};
+	table->slots = arena_alloc(arena, table->n_slots * sizeof(struct routing_slot), ARENA_ALIGN);
 	table->keys = arena_alloc(arena, keys_len(rules, n_rules), ARENA_ALIGN);
 	if (table->slots == NULL || table->keys == NULL)
-		return ROUTE_NO_MEMORY;
-	for (uint32_t i = 0; i < n_rules && fault == ROUTE_OK; i++) {
+		return ROUTING_NO_MEMORY;
+	for (uint32_t i = 0; i < n_rules && fault == ROUTING_OK; i++) {
 		*out_rule_idx = i;
 		fault = add_rule(table, &offset, &rules[i]);
 	}
 	return fault;
 }
 
-static bool find(const struct route_table *table, struct key key, struct span alpn, uint32_t *out_backend_idx)
+static bool find(
+	const struct routing_table *table, struct key key, struct span alpn, uint32_t *out_backend_idx)
 {
-	const struct route_slot *slot;
+	const struct routing_slot *slot;
 
 	key.alpn = alpn;
 	slot = find_slot(table, &key);
@@ -189,17 +191,17 @@ static bool find(const struct route_table *table, struct key key, struct span al
 	return slot->used;
 }
 
-enum route_verdict route_find(const struct route_table *table, uint32_t listener_idx, struct span host,
+enum routing_verdict routing_find(const struct routing_table *table, uint32_t listener_idx, struct span host,
 	struct span alpn, uint32_t *out_backend_idx)
 {
-	uint8_t name[ROUTE_HOST_MAX]; // in lower case; then a star takes the place of the first label's last
-				      // byte
+	uint8_t name[ROUTING_HOST_MAX]; // in lower case; then a star takes the place of the first label's
+					// last byte
 	struct key key = {.listener_idx = listener_idx};
 	size_t dot = 0;
 
 	if (host.len != 0 && host.data[host.len - 1] == '.')
 		host.len--;
-	if (host.len > ROUTE_HOST_MAX)
+	if (host.len > ROUTING_HOST_MAX)
 		host.len = 0;
 	for (size_t i = 0; i < host.len; i++)
 		name[i] = lower(host.data[i]);
@@ -207,16 +209,16 @@ enum route_verdict route_find(const struct route_table *table, uint32_t listener
 	if (host.len != 0 && memchr(name, '*', host.len) == NULL) {
 		key.host = span_of(name, host.len);
 		if (find(table, key, alpn, out_backend_idx))
-			return ROUTE_FOUND;
+			return ROUTING_FOUND;
 		while (dot < host.len && name[dot] != '.')
 			dot++;
 		if (dot != 0 && dot < host.len) {
 			name[dot - 1] = '*';
 			key.host = span_of(name + dot - 1, host.len - dot + 1);
 			if (find(table, key, alpn, out_backend_idx))
-				return ROUTE_FOUND;
+				return ROUTING_FOUND;
 		}
 	}
 	key.host = span_of(NULL, 0);
-	return find(table, key, alpn, out_backend_idx) ? ROUTE_DEFAULT : ROUTE_NONE;
+	return find(table, key, alpn, out_backend_idx) ? ROUTING_DEFAULT : ROUTING_NONE;
 }
