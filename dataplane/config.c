@@ -67,8 +67,13 @@ static bool decode_dataplane(struct decoder *decoder, const struct ipc_dataplane
 	if (dataplane->huge_pages > 1)
 		return refuse(
 			decoder, "dataplane: huge-pages is %u; 0 and 1 are allowed", dataplane->huge_pages);
+	if (dataplane->n_connections > CONFIG_CONNECTIONS_MAX)
+		return refuse(decoder, "dataplane: %u connections; at most %d are possible",
+			dataplane->n_connections, CONFIG_CONNECTIONS_MAX);
 	decoder->dataplane_seen = true;
 	decoder->config->dataplane = *dataplane;
+	if (dataplane->n_connections == 0)
+		decoder->config->dataplane.n_connections = CONFIG_CONNECTIONS_DEFAULT;
 	return true;
 }
 

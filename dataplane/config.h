@@ -14,7 +14,7 @@ struct config {
 	uint32_t n_ports;
 	uint32_t n_addresses;
 	uint32_t n_routes;
-	struct ipc_port ports[IPC_PORTS_MAX]; // mtu is filled in; names end in a zero
+	struct ipc_port ports[IPC_PORTS_MAX]; // defaults are filled in; names end in a zero
 	struct net_address_config addresses[IPC_ADDRESSES_MAX];
 	struct net_route_config routes[IPC_ROUTES_MAX];
 };
@@ -24,6 +24,8 @@ enum {
 	CONFIG_MTU_MAX = 9600,
 	CONFIG_VLAN_MAX = 4094,
 	CONFIG_MEMORY_MIN = 32 << 20,
+	CONFIG_CONNECTIONS_DEFAULT = 65536,
+	CONFIG_CONNECTIONS_MAX = 64 << 20,
 };
 
 // False: *out_config is unspecified, and `reason` (IPC_REASON_MAX bytes) says which record, which field, what

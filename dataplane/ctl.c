@@ -145,6 +145,22 @@ static int take_fd(struct msghdr *envelope)
 	return taken;
 }
 
+static bool is_request(uint16_t type)
+{
+	switch (type) {
+	case IPC_HELLO:
+	case IPC_START:
+	case IPC_STOP:
+	case IPC_PRIVATE_KEYS:
+	case IPC_CERTIFICATES:
+	case IPC_TICKET_KEYS:
+	case IPC_SNAPSHOT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 // What is wrong with a request, or NULL.
 static const char *fault_of(const struct ipc_request *request, ssize_t len, const struct msghdr *envelope)
 {
@@ -153,8 +169,7 @@ static const char *fault_of(const struct ipc_request *request, ssize_t len, cons
 		return "not a message of the control link";
 	if (request->header.version != IPC_VERSION)
 		return "another version of the control link; control and dataplane must be of one release";
-	if (request->header.type != IPC_HELLO && request->header.type != IPC_START &&
-		request->header.type != IPC_STOP)
+	if (!is_request(request->header.type))
 		return "not a request";
 	return NULL;
 }

@@ -19,7 +19,7 @@
 enum {
 	EXCHANGE_RING_LEN = 1024,
 	POOL_CACHE_LEN = 256,
-	POOL_BUFFERS_MIN = 1024,
+	SHARE_LEN_MIN = 8 << 20, // packet memory of one worker, for packets and again for records
 };
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char *reason, const char *format, ...)
@@ -47,37 +47,39 @@ static uint16_t largest_mtu(const struct config *config)
 	return mtu;
 }
 
-// Half of the packet memory receives, the other half is divided between the workers for sending.
+static bool make_pool(struct rte_mempool **out_pool, const char *what, uint32_t idx, uint64_t memory_len,
+	uint16_t mtu, char *reason)
+{
+	const uint64_t n_buffers = memory_len / packet_pool_buffer_len(mtu);
+	char name[IPC_NAME_MAX];
+
+	(void)snprintf(name, sizeof name, "sluice-%s-%u", what, idx);
+	*out_pool = n_buffers <= UINT32_MAX ? packet_pool_create(name, (uint32_t)n_buffers, mtu,
+						      POOL_CACHE_LEN, SOCKET_ID_ANY)
+					    : NULL;
+	return *out_pool != NULL || refuse(reason, "memory: no room for the %s buffers of worker %u (%s)",
+					    what, idx, rte_strerror(rte_errno));
+}
+
+// Packet memory in three parts: what is received, packets of our own, and sealed records. The latter two are
+// divided between the workers.
 static bool make_pools(struct dataplane *dataplane, char *reason)
 {
 	const struct ipc_dataplane *settings = &dataplane->config.dataplane;
 	const uint16_t mtu = largest_mtu(&dataplane->config);
-	const uint64_t buffer_len = packet_pool_buffer_len(mtu);
-	const uint64_t n_buffers = settings->memory_len / buffer_len;
-	const uint64_t n_tx = n_buffers / 2 / settings->n_workers;
+	const uint64_t part_len = settings->memory_len / 3;
+	const uint64_t share_len = part_len / settings->n_workers;
 
-	if (n_tx < POOL_BUFFERS_MIN)
-		return refuse(reason, "memory: too little for %u workers; at least %llu MiB are needed",
-			settings->n_workers,
-			(unsigned long long)(2 * POOL_BUFFERS_MIN * settings->n_workers * buffer_len >> 20) +
-				1);
-	if (n_buffers / 2 > UINT32_MAX)
-		return refuse(reason, "memory: more than a packet pool can hold");
-	dataplane->rx_pool = packet_pool_create(
-		"sluice-rx", (uint32_t)(n_buffers / 2), mtu, POOL_CACHE_LEN, SOCKET_ID_ANY);
-	if (dataplane->rx_pool == NULL)
-		return refuse(
-			reason, "memory: no room for the receive buffers (%s)", rte_strerror(rte_errno));
-	for (uint32_t i = 0; i < settings->n_workers; i++) {
-		char name[IPC_NAME_MAX];
-
-		(void)snprintf(name, sizeof name, "sluice-tx-%u", i);
-		dataplane->tx_pools[i] = packet_pool_create(
-			name, (uint32_t)n_tx, mtu, POOL_CACHE_LEN, SOCKET_ID_ANY);
-		if (dataplane->tx_pools[i] == NULL)
-			return refuse(reason, "memory: no room for worker %u's send buffers (%s)", i,
-				rte_strerror(rte_errno));
-	}
+	if (share_len < SHARE_LEN_MIN)
+		return refuse(reason, "memory: too little for %u workers; at least %u MiB are needed",
+			settings->n_workers, 3 * settings->n_workers * (SHARE_LEN_MIN >> 20));
+	if (!make_pool(&dataplane->rx_pool, "receive", 0, part_len, mtu, reason))
+		return false;
+	for (uint32_t i = 0; i < settings->n_workers; i++)
+		if (!make_pool(&dataplane->tx_pools[i], "send", i, share_len, mtu, reason) ||
+			!make_pool(&dataplane->record_pools[i], "record", i, share_len, PROXY_RECORD_LEN,
+				reason))
+			return false;
 	return true;
 }
 
@@ -158,6 +160,12 @@ static void warn_of_distance(const struct dataplane *dataplane)
 static bool make_workers(struct dataplane *dataplane, char *reason)
 {
 	const uint32_t n_workers = dataplane->config.dataplane.n_workers;
+	uint64_t source_key;
+
+	if (!fill_random(&source_key, sizeof source_key))
+		return refuse(reason, "the system gives no random numbers (%s)", strerror(errno));
+	if (!publication_init(&dataplane->publication, dataplane->workers, n_workers, &dataplane->net_config))
+		return refuse(reason, "no memory for certificates: %s", strerror(errno));
 
 	for (uint32_t i = 0; i < n_workers; i++) {
 		struct worker *worker = &dataplane->workers[i];
@@ -167,6 +175,10 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 			.counters = counter_page_worker(&dataplane->counter_page, i),
 			.exchange = dataplane->exchange,
 			.tx_pool = dataplane->tx_pools[i],
+			.record_pool = dataplane->record_pools[i],
+			.n_connections = (dataplane->config.dataplane.n_connections + n_workers - 1) /
+					 n_workers,
+			.source_key = source_key,
 			.worker_idx = i,
 			.n_workers = n_workers,
 			.poll = (enum ipc_poll)dataplane->config.dataplane.poll,
@@ -235,7 +247,8 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 		worker_destroy(&dataplane->workers[i]);
 	n_leaked = free_pool(dataplane->rx_pool);
 	for (uint32_t i = 0; i < n_workers; i++)
-		n_leaked += free_pool(dataplane->tx_pools[i]);
+		n_leaked += free_pool(dataplane->tx_pools[i]) + free_pool(dataplane->record_pools[i]);
+	publication_destroy(&dataplane->publication);
 	arena_destroy(&dataplane->arena);
 	if (dataplane->counter_page.start != NULL)
 		counter_page_destroy(&dataplane->counter_page);

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "counter_page.h"
 #include "eal.h"
+#include "publication.h"
 #include "worker.h"
 
 struct dataplane {
@@ -21,6 +22,8 @@ struct dataplane {
 	struct exchange *exchange;
 	struct rte_mempool *rx_pool;
 	struct rte_mempool *tx_pools[IPC_WORKERS_MAX];
+	struct rte_mempool *record_pools[IPC_WORKERS_MAX];
+	struct publication publication;
 	struct port *ports[IPC_PORTS_MAX];
 	struct worker workers[IPC_WORKERS_MAX];
 	uint64_t started_wall_us;

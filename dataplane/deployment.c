@@ -33,7 +33,7 @@ struct decoding {
 	struct snapshot_backend *backends; // as they came, for the listeners that use them
 	struct proxy_listener *listeners;
 	uint32_t n_listeners;
-	struct route_rule *rules;
+	struct routing_rule *rules;
 	uint32_t n_rules, rules_max;
 	uint32_t *default_certificates; // of each TLS configuration
 	struct tls_name *names;
@@ -227,7 +227,7 @@ static bool add_rule(struct decoding *decoding, uint32_t listener_idx, struct sp
 	if (backend >= decoding->head.n_backends)
 		return refuse(decoding, "snapshot: listener %u: a route to backend %u, which does not exist",
 			listener_idx, backend);
-	decoding->rules[decoding->n_rules++] = (struct route_rule){
+	decoding->rules[decoding->n_rules++] = (struct routing_rule){
 		.listener_idx = listener_idx, .host = host, .alpn = alpn, .backend_idx = backend};
 	return true;
 }
@@ -503,8 +503,8 @@ static bool read_listeners(struct decoding *decoding)
 {
 	struct deployment *deployment = decoding->deployment;
 	const uint32_t n = decoding->head.n_listeners;
-	struct route_table *routes = &deployment->proxy.routes;
-	enum route_fault fault;
+	struct routing_table *routes = &deployment->proxy.routes;
+	enum routing_fault fault;
 	uint32_t bad;
 
 	decoding->rules_max = (uint32_t)(reader_left(&decoding->reader) / 16) + n + 1;
@@ -520,13 +520,13 @@ static bool read_listeners(struct decoding *decoding)
 			return false;
 	deployment->proxy.listeners = decoding->listeners;
 	deployment->proxy.n_listeners = decoding->n_listeners;
-	fault = route_build(routes, &deployment->arena, decoding->rules, decoding->n_rules, &bad);
-	if (fault == ROUTE_OK)
+	fault = routing_build(routes, &deployment->arena, decoding->rules, decoding->n_rules, &bad);
+	if (fault == ROUTING_OK)
 		return true;
 	return refuse(decoding, "snapshot: listener %u: %s",
-		fault == ROUTE_NO_MEMORY ? 0 : decoding->rules[bad].listener_idx,
-		fault == ROUTE_NO_MEMORY ? "memory is short"
-					 : "a route's name or protocol is wrong or there twice");
+		fault == ROUTING_NO_MEMORY ? 0 : decoding->rules[bad].listener_idx,
+		fault == ROUTING_NO_MEMORY ? "memory is short"
+					   : "a route's name or protocol is wrong or there twice");
 }
 
 // ---- names and the end

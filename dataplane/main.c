@@ -9,17 +9,15 @@
 #include "base/clock.h"
 #include "ctl.h"
 #include "dataplane.h"
+#include "memfd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -34,8 +32,7 @@ struct process {
 	int signal_fd;
 	bool stopping;
 	bool failed;
-	bool stop_asked; // by message: the answer's id
-	uint32_t stop_id;
+	uint32_t stop_id; // of the message that asked for it; 0: a signal did
 	bool event_waits; // taken from the ring, not sent yet
 	struct log_event event;
 	struct dataplane dataplane;
@@ -45,38 +42,12 @@ struct process {
 static struct process process;
 static struct config decoded;
 
-// Maps a sealed memfd of records. An empty reason: *out_records is valid until it is unmapped.
-static struct span map_records(int fd, char *reason)
-{
-	const int wanted = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-	struct stat status;
-	void *start;
-
-	if (fd < 0 || fstat(fd, &status) != 0 || (fcntl(fd, F_GET_SEALS) & wanted) != wanted) {
-		(void)snprintf(
-			reason, IPC_REASON_MAX, "START needs a memfd sealed against writing and resizing");
-		return span_of(NULL, 0);
-	}
-	if (status.st_size <= 0 || status.st_size > IPC_CONFIG_LEN_MAX) {
-		(void)snprintf(reason, IPC_REASON_MAX, "a configuration of %lld bytes; 1 to %d are possible",
-			(long long)status.st_size, IPC_CONFIG_LEN_MAX);
-		return span_of(NULL, 0);
-	}
-	start = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (start == MAP_FAILED) {
-		(void)snprintf(
-			reason, IPC_REASON_MAX, "the configuration can't be mapped: %s", strerror(errno));
-		return span_of(NULL, 0);
-	}
-	return span_of(start, (size_t)status.st_size);
-}
-
 static void start(const struct ctl_request *request)
 {
 	char reason[IPC_REASON_MAX] = "";
 	bool fatal = false;
+	bool well;
 	struct span records;
-	bool decoded_well;
 
 	if (process.dataplane.running) {
 		(void)ctl_answer(
@@ -112,6 +83,26 @@ static void answer_hello(const struct ctl_request *request)
 		ctl_detach(&process.ctl);
 }
 
+// What may be published while the dataplane runs.
+static void publish(const struct ctl_request *request)
+{
+	struct publication *publication = &process.dataplane.publication;
+	char reason[IPC_REASON_MAX] = "";
+	bool well = false;
+
+	if (!process.dataplane.running)
+		(void)snprintf(reason, sizeof reason, "the dataplane has not been started");
+	else if (request->type == IPC_PRIVATE_KEYS)
+		well = publication_take_keys(publication, request->fd, reason);
+	else if (request->type == IPC_CERTIFICATES)
+		well = publication_take_certificates(publication, request->fd, reason);
+	else if (request->type == IPC_TICKET_KEYS)
+		well = publication_take_ticket_keys(publication, request->fd, reason);
+	else
+		well = publication_take_snapshot(publication, request->fd, reason);
+	(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, well ? "" : reason, -1);
+}
+
 static void serve_request(void)
 {
 	struct ctl_request request;
@@ -122,9 +113,11 @@ static void serve_request(void)
 		answer_hello(&request);
 	} else if (request.type == IPC_START) {
 		start(&request);
-	} else {
-		process.stop_asked = process.stopping = true;
+	} else if (request.type == IPC_STOP) {
+		process.stopping = true;
 		process.stop_id = request.id;
+	} else {
+		publish(&request);
 	}
 	if (request.fd >= 0)
 		(void)close(request.fd);
@@ -168,6 +161,8 @@ static void run(void)
 		if (fds[1].revents != 0)
 			ctl_accept(&process.ctl);
 		forward_events();
+		if (process.dataplane.running)
+			publication_read_mail(&process.dataplane.publication);
 	}
 }
 

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
+#include "base/wipe.h"
+#include "deployment.h"
 #include "heap_trap.h"
 #include "net/net.h"
+#include "tcp/tcp.h"
 
-#include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <time.h>
 
-// Cycles and items of the steps of one turn, added to the counters once.
+enum {
+	REFILL_BUDGET_TSC = 400000, // of an idle turn: about 150 us
+	HANDSHAKES_MAX = 8192,      // under way at once, of one worker
+	SESSIONS_MAX = 65536,       // TLS 1.2 sessions that a worker remembers
+	SERVERS_EXTRA = 1024,       // servers that left the configuration and still have connections
+	HASH_SLOTS = 4099,          // of a pool's table for source hashing
+};
+
 struct turn {
 	uint64_t now_us;
 	uint64_t step_start_tsc;
@@ -17,11 +27,70 @@ struct turn {
 	struct segment segments[WORKER_BURST];
 };
 
-int worker_init(void *argument)
+static struct crypto_settings crypto_settings(void)
 {
-	struct worker *worker = argument;
+	return (struct crypto_settings){.lanes = {.body = SELECT_LANES_AUTO}};
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct tls_engine_settings tls_settings(const struct worker_setup *setup)
+{
+	return (struct tls_engine_settings){
+		.n_handshakes = smaller(setup->n_connections, HANDSHAKES_MAX),
+		.n_sessions = smaller(4 * setup->n_connections, SESSIONS_MAX),
+		.worker_idx = (uint16_t)setup->worker_idx,
+	};
+}
+
+// Each pair has two connections; some more are on their way in or out.
+static void tcp_settings(const struct worker_setup *setup, struct tcp_config *out)
+{
+	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 4 + 64);
+}
+
+static struct proxy_setup proxy_settings(struct worker *worker)
+{
 	const struct worker_setup *setup = &worker->setup;
-	const struct net_setup net_setup = {
+
+	return (struct proxy_setup){
+		.tcp = worker->tcp,
+		.engine = &worker->tls,
+		.counters = setup->counters,
+		.small_pool = setup->tx_pool,
+		.record_pool = setup->record_pool,
+		.n_pairs = setup->n_connections,
+		.n_preambles = smaller(setup->n_connections, HANDSHAKES_MAX),
+		.n_redirects = smaller(setup->n_connections, 1024),
+		.n_sources = WORKER_SOURCES,
+		.upstream = {.n_pools = DEPLOYMENT_BACKENDS_MAX,
+			.n_servers = DEPLOYMENT_SERVERS_MAX + SERVERS_EXTRA,
+			.table_max = HASH_SLOTS},
+		.source_key = setup->source_key,
+	};
+}
+
+size_t worker_footprint(const struct worker_setup *setup)
+{
+	const struct crypto_settings crypto = crypto_settings();
+	const struct tls_engine_settings tls = tls_settings(setup);
+	struct worker shape = {.setup = *setup};
+	const struct proxy_setup proxy = proxy_settings(&shape);
+	struct tcp_config tcp;
+
+	tcp_settings(setup, &tcp);
+	return net_footprint(setup->net_config) + WORKER_LOG_EVENTS * sizeof(struct log_event) + 64 +
+	       mailbox_footprint() + crypto_footprint(&crypto) + tls_engine_footprint(&tls) +
+	       tcp_footprint(&tcp) + proxy_footprint(&proxy);
+}
+
+static bool init_net(struct worker *worker, uint64_t now_us)
+{
+	const struct worker_setup *setup = &worker->setup;
+	const struct net_setup net = {
 		.config = setup->net_config,
 		.counters = setup->counters,
 		.log = &worker->log,
@@ -30,22 +99,159 @@ int worker_init(void *argument)
 		.worker_idx = setup->worker_idx,
 		.n_workers = setup->n_workers,
 	};
-	const size_t log_len = WORKER_LOG_EVENTS * sizeof(struct log_event) + 64;
 
-	if (!arena_init(&worker->arena, net_footprint(setup->net_config) + log_len))
-		return -1;
-	if (!log_ring_init(&worker->log, &worker->arena, WORKER_LOG_EVENTS, (uint16_t)setup->worker_idx))
-		return -1;
-	worker->net = net_init(&net_setup, &worker->arena, clock_now_us());
-	worker->ready = worker->net != NULL;
+	worker->net = net_init(&net, &worker->arena, now_us);
+	return worker->net != NULL;
+}
+
+static bool init_tcp(struct worker *worker, uint64_t now_us)
+{
+	struct tcp_config config;
+
+	tcp_settings(&worker->setup, &config);
+	random_bytes(&worker->crypto.random, config.secret, sizeof config.secret);
+	worker->tcp = tcp_init(&config, &worker->arena, worker->net, worker->setup.counters, now_us);
+	wipe(&config, sizeof config);
+	return worker->tcp != NULL;
+}
+
+static bool init_proxy(struct worker *worker, uint64_t now_us)
+{
+	struct proxy_setup setup = proxy_settings(worker);
+
+	random_bytes(&worker->crypto.random, setup.admission_key, sizeof setup.admission_key);
+	return proxy_init(&worker->proxy, &worker->arena, &setup, now_us);
+}
+
+int worker_init(void *argument)
+{
+	struct worker *worker = argument;
+	const struct crypto_settings crypto = crypto_settings();
+	const struct tls_engine_settings tls = tls_settings(&worker->setup);
+	const uint64_t now_us = clock_now_us();
+
+	worker->ready = arena_init(&worker->arena, worker_footprint(&worker->setup)) &&
+			log_ring_init(&worker->log, &worker->arena, WORKER_LOG_EVENTS,
+				(uint16_t)worker->setup.worker_idx) &&
+			mailbox_init(&worker->mailbox, &worker->arena) && init_net(worker, now_us) &&
+			crypto_init(&worker->crypto, &worker->arena, &crypto, worker->setup.counters) &&
+			tls_engine_init(&worker->tls, &worker->arena, &tls, &worker->crypto) &&
+			init_tcp(worker, now_us) && init_proxy(worker, now_us);
 	return worker->ready ? 0 : -1;
 }
 
 void worker_destroy(struct worker *worker)
 {
+	if (worker->ready) {
+		tls_engine_destroy(&worker->tls);
+		crypto_destroy(&worker->crypto);
+	}
 	arena_destroy(&worker->arena);
 	worker->ready = false;
 }
+
+// ---- mail
+// -----------------------------------------------------------------------------------------------------------
+
+static void send_back(struct worker *worker, enum mail_kind kind, void *thing)
+{
+	const struct mail mail = {.kind = kind, .thing = thing};
+
+	// The main thread never has more on their way than the ring holds.
+	SLUICE_ASSERT(ring_push(&worker->mailbox.to_main, &mail));
+}
+
+static uint32_t share_of(uint32_t limit, uint32_t n_workers)
+{
+	return limit == 0 ? 0 : (limit + n_workers - 1) / n_workers;
+}
+
+// The limits of all workers together, divided: RSS spreads sources and connections evenly.
+static void set_limits(struct worker *worker, const struct deployment *deployment)
+{
+	const uint32_t n = worker->setup.n_workers;
+	struct admission_limits limits = deployment->limits;
+
+	limits.connections = share_of(limits.connections, n);
+	limits.handshakes_per_second = share_of(limits.handshakes_per_second, n);
+	limits.handshakes_burst = share_of(limits.handshakes_burst, n);
+	limits.source_connections = share_of(limits.source_connections, n);
+	limits.source_handshakes_per_second = share_of(limits.source_handshakes_per_second, n);
+	limits.source_handshakes_burst = share_of(limits.source_handshakes_burst, n);
+	admission_set_limits(&worker->proxy.admission, &limits);
+}
+
+static void put_in_place(struct worker *worker, struct deployment *deployment)
+{
+	struct counters *counters = worker->setup.counters;
+	const struct deployment *before = worker->n_deployments != 0
+						  ? worker->deployments[worker->n_deployments - 1]
+						  : NULL;
+
+	for (uint32_t i = 0; i < deployment->n_pools; i++) {
+		const struct deployment_pool *pool = &deployment->pools[i];
+
+		if (!upstream_set_pool(
+			    &worker->proxy.upstream, i, &pool->config, pool->servers, pool->n_servers))
+			counter_inc(counters, COUNTER_WORKER_DEPLOYMENT_SHORTAGES);
+	}
+	for (uint32_t i = deployment->n_pools; before != NULL && i < before->n_pools; i++)
+		upstream_remove_pool(&worker->proxy.upstream, i);
+	set_limits(worker, deployment);
+	if (!proxy_set_config(&worker->proxy, &deployment->proxy))
+		counter_inc(counters, COUNTER_WORKER_DEPLOYMENT_SHORTAGES);
+	for (uint32_t i = 0; i < deployment->n_credentials; i++)
+		crypto_note_key(&worker->crypto, deployment->credentials[i]->key);
+	worker->deployments[worker->n_deployments++] = deployment;
+	counter_inc(counters, COUNTER_WORKER_DEPLOYMENTS);
+}
+
+static bool in_use(const struct worker *worker, const struct deployment *deployment)
+{
+	if (proxy_uses(&worker->proxy, &deployment->proxy))
+		return true;
+	for (uint32_t i = 0; i < deployment->n_tls; i++)
+		if (tls_engine_uses(&worker->tls, &deployment->tls[i]))
+			return true;
+	return false;
+}
+
+// Gives back the deployments that no connection uses any more; the one in force stays.
+static void let_go(struct worker *worker)
+{
+	uint32_t n_kept = 0;
+
+	for (uint32_t i = 0; i < worker->n_deployments; i++) {
+		struct deployment *deployment = worker->deployments[i];
+
+		if (i + 1 == worker->n_deployments || in_use(worker, deployment))
+			worker->deployments[n_kept++] = deployment;
+		else
+			send_back(worker, MAIL_DEPLOYMENT, deployment);
+	}
+	worker->n_deployments = n_kept;
+}
+
+static void read_mail(struct worker *worker)
+{
+	struct mail mail;
+
+	if (worker->n_deployments > 1)
+		let_go(worker);
+	// With too many deployments in use the next one waits until connections have ended.
+	while (worker->n_deployments < WORKER_DEPLOYMENTS_MAX &&
+		ring_pop(&worker->mailbox.to_worker, &mail)) {
+		if (mail.kind == MAIL_DEPLOYMENT) {
+			put_in_place(worker, mail.thing);
+		} else {
+			tls_tickets_set(&worker->tls, mail.thing);
+			send_back(worker, MAIL_TICKET_KEYS, mail.thing);
+		}
+	}
+}
+
+// ---- the turn
+// -------------------------------------------------------------------------------------------------------
 
 // Ends a step: its cycles and items go to two counters, and the next one begins.
 static void end_step(
@@ -58,60 +264,96 @@ static void end_step(
 	turn->step_start_tsc = now_tsc;
 }
 
-// No listener exists, so no segment has a connection.
-static void refuse_segments(struct worker *worker, struct turn *turn)
-{
-	for (uint32_t i = 0; i < turn->n_segments; i++) {
-		if (net_forward(worker->net, &turn->segments[i]))
-			continue;
-		rte_pktmbuf_free(turn->segments[i].mbuf);
-		counter_inc(worker->setup.counters, COUNTER_WORKER_SEGMENTS_REFUSED);
-	}
-}
-
-static void drain_icmp_errors(struct worker *worker)
+static void take_icmp_errors(struct worker *worker, const struct turn *turn)
 {
 	struct net_icmp_error errors[16];
 	uint32_t n;
 
 	while ((n = net_icmp_errors(worker->net, errors, 16)) != 0)
-		counter_add(worker->setup.counters, COUNTER_WORKER_ICMP_ERRORS_REFUSED, n);
+		tcp_input_icmp(worker->tcp, errors, n, turn->now_us);
 }
 
-// One turn. Returns the number of things that were done, 0 when there was nothing to do.
-static uint64_t run_turn(struct worker *worker, struct turn *turn)
+// Receives and parses; returns how many packets came.
+static uint64_t receive(struct worker *worker, struct turn *turn)
 {
 	struct counters *counters = worker->setup.counters;
 	uint64_t n_in = counter_get(counters, COUNTER_NET_RX_PACKETS);
-	uint64_t n_out = counter_get(counters, COUNTER_NET_TX_PACKETS);
 
-	turn->now_us = clock_now_us();
-	turn->step_start_tsc = clock_tsc();
 	turn->n_segments = net_rx_burst(worker->net, turn->now_us, turn->segments, WORKER_BURST);
 	n_in = counter_get(counters, COUNTER_NET_RX_PACKETS) - n_in;
 	if (n_in == 0 && turn->n_segments == 0)
 		end_step(worker, turn, COUNTER_WORKER_IDLE_TSC, COUNTER_WORKER_IDLE_TURNS, 1);
 	else
 		end_step(worker, turn, COUNTER_WORKER_RX_TSC, COUNTER_WORKER_RX_ITEMS, n_in);
-	drain_icmp_errors(worker);
-	refuse_segments(worker, turn);
+	return n_in + turn->n_segments;
+}
+
+// One turn. Returns the number of things that were done, 0 when there was nothing to do.
+static uint64_t run_turn(struct worker *worker, struct turn *turn)
+{
+	struct counters *counters = worker->setup.counters;
+	uint64_t n_out = counter_get(counters, COUNTER_NET_TX_PACKETS);
+	uint64_t n_in;
+	uint32_t n_lanes;
+	uint32_t n_moved;
+
+	turn->now_us = clock_now_us();
+	turn->step_start_tsc = clock_tsc();
+	crypto_begin_turn(&worker->crypto, turn->now_us, turn->step_start_tsc);
+	tls_engine_begin_turn(&worker->tls, clock_wall_us());
+	n_in = receive(worker, turn);
+	tcp_input_burst(worker->tcp, turn->segments, turn->n_segments, turn->now_us);
+	take_icmp_errors(worker, turn);
+	end_step(worker, turn, COUNTER_WORKER_TCP_IN_TSC, COUNTER_WORKER_TCP_IN_ITEMS, turn->n_segments);
+	n_lanes = lanes_run(worker->crypto.lanes, clock_tsc(), n_in == 0);
+	proxy_lanes(&worker->proxy);
+	end_step(worker, turn, COUNTER_WORKER_LANES_TSC, COUNTER_WORKER_LANES_ITEMS, n_lanes);
+	n_moved = proxy_turn(&worker->proxy, turn->now_us);
+	end_step(worker, turn, COUNTER_WORKER_PROXY_TSC, COUNTER_WORKER_PROXY_ITEMS, n_moved);
+	tcp_timers(worker->tcp, turn->now_us);
+	tcp_output_flush(worker->tcp, turn->now_us);
 	net_timers(worker->net, turn->now_us);
-	end_step(worker, turn, COUNTER_WORKER_TIMERS_TSC, COUNTER_WORKER_TIMERS_RUNS, 1);
+	end_step(worker, turn, COUNTER_WORKER_TCP_OUT_TSC, COUNTER_WORKER_TCP_OUT_RUNS, 1);
 	net_flush(worker->net, turn->now_us);
 	n_out = counter_get(counters, COUNTER_NET_TX_PACKETS) - n_out;
 	end_step(worker, turn, COUNTER_WORKER_FLUSH_TSC, COUNTER_WORKER_FLUSH_ITEMS, n_out);
+	if (worker->n_turns++ % WORKER_MAIL_TURNS == 0)
+		read_mail(worker);
 	counter_inc(counters, COUNTER_WORKER_TURNS);
-	return n_in + turn->n_segments + n_out;
+	return n_in + n_lanes + n_moved + n_out;
+}
+
+// Makes keys and nonces ahead: what is short at once, the rest when there is nothing else to do.
+static bool refill(struct worker *worker, struct turn *turn, bool urgent)
+{
+	bool more;
+
+	turn->step_start_tsc = clock_tsc();
+	more = crypto_refill(&worker->crypto, REFILL_BUDGET_TSC, urgent);
+	end_step(worker, turn, COUNTER_WORKER_REFILL_TSC, COUNTER_WORKER_REFILL_RUNS, 1);
+	return more;
+}
+
+static uint64_t next_due_us(const struct worker *worker)
+{
+	uint64_t due_us = net_next_timer_us(worker->net);
+	uint64_t tcp_us = tcp_next_timer_us(worker->tcp);
+	uint64_t proxy_us = proxy_next_us(&worker->proxy);
+
+	due_us = tcp_us < due_us ? tcp_us : due_us;
+	return proxy_us < due_us ? proxy_us : due_us;
 }
 
 // Sleeps until the next timer, at most WORKER_SLEEP_MAX_US: what arrives meanwhile waits in the NIC's ring.
 static void sleep_until_due(struct worker *worker)
 {
 	uint64_t now_us = clock_now_us();
-	uint64_t due_us = net_next_timer_us(worker->net);
+	uint64_t due_us = next_due_us(worker);
 	uint64_t sleep_us = due_us > now_us ? due_us - now_us : 0;
 	struct timespec pause = {0};
 
+	if (lanes_n_pending(worker->crypto.lanes) != 0)
+		return;
 	if (sleep_us > WORKER_SLEEP_MAX_US)
 		sleep_us = WORKER_SLEEP_MAX_US;
 	if (sleep_us == 0)
@@ -131,6 +373,9 @@ int worker_run(void *argument)
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		if (run_turn(worker, &turn) != 0) {
 			n_empty = 0;
+			(void)refill(worker, &turn, true);
+		} else if (refill(worker, &turn, false)) {
+			continue;
 		} else if (worker->setup.poll == IPC_POLL_ADAPTIVE && ++n_empty > WORKER_SPIN_TURNS) {
 			sleep_until_due(worker);
 		} else {
@@ -138,6 +383,8 @@ int worker_run(void *argument)
 		}
 	}
 	heap_trap_disarm();
+	proxy_stop(&worker->proxy);
+	tcp_stop(worker->tcp);
 	net_stop(worker->net);
 	return 0;
 }

@@ -2,29 +2,40 @@
 //
 // One core: all it owns, and its loop (DESIGN.md section 3).
 //
-//   rx -> (tcp) -> timers -> flush -> rx ...      one turn; every step works on a burst and is bounded
+//   receive -> tcp in -> lanes -> proxy (open, handshakes, forward, seal) -> tcp out -> timers, flush ->
+//   (refill, mail)
 //
-// A worker shares nothing but its counters (it alone writes), its log ring, the rings of the exchange, and
-// the stop flag. Everything else is in its arena, made on its own core.
+// one turn; every step works on a burst and is bounded. A worker shares nothing but its counters (it alone
+// writes), its log ring, its mailbox, the rings of the exchange, and the stop flag. Everything else is in its
+// arena, made on its own core.
 #pragma once
 
 #include "base/arena.h"
 #include "base/counters.h"
 #include "base/log_ring.h"
+#include "crypto/crypto.h"
 #include "ipc.h"
+#include "mailbox.h"
+#include "proxy/proxy.h"
+#include "tls/engine.h"
 
 #include <stdatomic.h>
 
+struct deployment;
 struct exchange;
 struct net;
 struct net_config;
 struct rte_mempool;
+struct tcp;
 
 enum {
-	WORKER_BURST = 256,        // segments of one turn
-	WORKER_LOG_EVENTS = 1024,  // events that may wait for the main thread
-	WORKER_SPIN_TURNS = 256,   // empty turns before an adaptive worker sleeps
-	WORKER_SLEEP_MAX_US = 100, // longest sleep: bounds what an idle machine adds to latency
+	WORKER_BURST = 256,         // segments of one turn
+	WORKER_LOG_EVENTS = 1024,   // events that may wait for the main thread
+	WORKER_SPIN_TURNS = 256,    // empty turns before an adaptive worker sleeps
+	WORKER_SLEEP_MAX_US = 100,  // longest sleep: bounds what an idle machine adds to latency
+	WORKER_MAIL_TURNS = 64,     // turns between two looks at the mailbox
+	WORKER_DEPLOYMENTS_MAX = 8, // that connections of one worker may be spread over
+	WORKER_SOURCES = 65536,     // entries of admission's table
 };
 
 // What a worker is made from; everything outlives it.
@@ -33,8 +44,11 @@ struct worker_setup {
 	struct counters *counters;
 	struct exchange *exchange; // NULL with one worker
 	struct rte_mempool *tx_pool;
+	struct rte_mempool *record_pool;
 	uint32_t worker_idx;
 	uint32_t n_workers;
+	uint32_t n_connections; // proxied, of this worker
+	uint64_t source_key;    // of source hashing: the same on all workers
 	enum ipc_poll poll;
 };
 
@@ -42,7 +56,15 @@ struct worker {
 	struct worker_setup setup;
 	struct arena arena;
 	struct log_ring log;
+	struct mailbox mailbox;
 	struct net *net;
+	struct crypto crypto;
+	struct tls_engine tls;
+	struct tcp *tcp;
+	struct proxy proxy;
+	struct deployment *deployments[WORKER_DEPLOYMENTS_MAX]; // the last one is in force
+	uint32_t n_deployments;
+	uint32_t n_turns;
 	_Atomic bool stop;
 	bool ready; // worker_init succeeded
 };
@@ -58,3 +80,6 @@ int worker_run(void *worker);
 
 // Wipes and frees what worker_init made; after worker_run has returned.
 void worker_destroy(struct worker *worker);
+
+// Bytes of memory that worker_init will take.
+size_t worker_footprint(const struct worker_setup *setup);

@@ -125,6 +125,8 @@ struct ipc_dataplane {
 	uint8_t poll;                    // enum ipc_poll
 	uint8_t huge_pages;              // 0: never; 1: when enough are free
 	uint8_t reserved[2];
+	uint32_t n_connections; // proxied at once, of all workers together; 0: 65,536
+	uint32_t reserved2;
 };
 
 // Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d, with prefix lengths counted in their own family (0-32,
@@ -159,7 +161,7 @@ _Static_assert(sizeof(struct ipc_refused) == 272, "fixed width");
 _Static_assert(sizeof(struct ipc_event) == 272, "fixed width");
 _Static_assert(sizeof(struct ipc_stopped) == 24, "fixed width");
 _Static_assert(sizeof(struct ipc_record_header) == 8, "fixed width");
-_Static_assert(sizeof(struct ipc_dataplane) == 176, "fixed width");
+_Static_assert(sizeof(struct ipc_dataplane) == 184, "fixed width");
 _Static_assert(sizeof(struct ipc_port) == 296, "fixed width");
 _Static_assert(sizeof(struct ipc_address) == 24, "fixed width");
 _Static_assert(sizeof(struct ipc_route) == 40, "fixed width");

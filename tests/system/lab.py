@@ -59,9 +59,9 @@ def record(kind, body):
     return struct.pack('=HHI', kind, 0, len(body)) + body
 
 
-def dataplane_record(name, cores, memory=64 << 20, poll=0, huge=0):
+def dataplane_record(name, cores, memory=64 << 20, poll=0, huge=0, connections=4096):
     padded = list(cores) + [0] * (64 - len(cores))
-    return record(RECORD_DATAPLANE, struct.pack('=32sQI64HBB2x', name.encode(), memory, len(cores), *padded, poll, huge))
+    return record(RECORD_DATAPLANE, struct.pack('=32sQI64HBB2xI4x', name.encode(), memory, len(cores), *padded, poll, huge, connections))
 
 
 def port_record(name, device, mtu=0, vlan=0):
