@@ -284,6 +284,67 @@ static struct tcp_conn *accept(struct tcp_rx *rx, const struct agreement *agreed
 	return conn;
 }
 
+static bool cookies_are_out(const struct tcp *tcp)
+{
+	return tcp->cookies_out && tcp->now_ms - tcp->cookie_ms <= COOKIE_LIFE_MS;
+}
+
+// Whether the segment brings back a cookie of ours; if so, and if there is room, rx->conn is the connection.
+static bool accept_cookie(struct tcp_rx *rx, uint32_t tag)
+{
+	struct tcp *tcp = rx->tcp;
+	const struct flow_key *key = &rx->segment->key;
+	struct agreement agreed = {.iss = seq_add(rx->ack, -1u),
+		.irs = seq_add(rx->seq, -1u),
+		.tag = tag,
+		.ts_offset = tcp_isn_for(tcp, key).ts_offset};
+	bool timestamps = tcp->config.timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0;
+	struct syn_cookie facts;
+
+	if (!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
+		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
+		tcp_count(tcp, COUNTER_TCP_COOKIE_REFUSED);
+		return false;
+	}
+	agreed.peer_mss = facts.mss;
+	agreed.snd_wscale = facts.wscale;
+	agreed.flags = (uint8_t)((facts.sack ? SYN_ENTRY_SACK : 0) | (facts.has_wscale ? SYN_ENTRY_WSCALE : 0) |
+				 (timestamps ? SYN_ENTRY_TIMESTAMPS : 0));
+	agreed.ts_recent = timestamps ? rx->options.ts_value : 0;
+	rx->conn = accept(rx, &agreed, UINT32_MAX, 1);
+	if (rx->conn != NULL)
+		tcp_count(tcp, COUNTER_TCP_COOKIE_ACCEPTED);
+	return rx->conn != NULL;
+}
+
+void tcp_rx_listen_ack(struct tcp_rx *rx)
+{
+	if (!cookies_are_out(rx->tcp)) {
+		tcp_count(rx->tcp, COUNTER_TCP_NO_CONNECTION);
+		tcp_reply_reset(rx->tcp, rx->segment);
+		return;
+	}
+	// What is no cookie now may be the second segment of a peer whose first was lost: it will send that again,
+	// unless we reset it.
+	if (accept_cookie(rx, rx->listener->tag))
+		tcp_input_dispatch(rx, TCP_ESTABLISHED);
+}
+
+// An acknowledgement that is not of the SYN-ACK which the entry stands for: it may be of a cookie that was sent
+// before there was room for the entry.
+static void cached_other_ack(struct tcp_rx *rx, struct syn_entry *entry)
+{
+	if (!cookies_are_out(rx->tcp)) {
+		tcp_count(rx->tcp, COUNTER_TCP_ACK_UNACCEPTABLE);
+		tcp_reply_reset(rx->tcp, rx->segment);
+		return;
+	}
+	if (!accept_cookie(rx, entry->tag))
+		return;
+	syn_cache_remove(&rx->tcp->syn_cache, entry);
+	tcp_input_dispatch(rx, TCP_ESTABLISHED);
+}
+
 // RFC 9293 3.10.7.4 for SYN-RECEIVED of a passive open.
 void tcp_rx_cached_ack(struct tcp_rx *rx)
 {
@@ -306,49 +367,13 @@ void tcp_rx_cached_ack(struct tcp_rx *rx)
 		return;
 	}
 	if (!seq_eq(rx->ack, seq_add(entry->iss, 1))) {
-		tcp_count(tcp, COUNTER_TCP_ACK_UNACCEPTABLE);
-		tcp_reply_reset(tcp, rx->segment);
+		cached_other_ack(rx, entry);
 		return;
 	}
 	rx->conn = accept(rx, &agreed, rtt_ms, n_sent);
 	if (rx->conn == NULL)
 		return;
 	syn_cache_remove(&tcp->syn_cache, entry);
-	tcp_input_dispatch(rx, TCP_ESTABLISHED);
-}
-
-void tcp_rx_listen_ack(struct tcp_rx *rx)
-{
-	struct tcp *tcp = rx->tcp;
-	const struct flow_key *key = &rx->segment->key;
-	struct agreement agreed = {.iss = seq_add(rx->ack, -1u),
-		.irs = seq_add(rx->seq, -1u),
-		.tag = rx->listener->tag,
-		.ts_offset = tcp_isn_for(tcp, key).ts_offset};
-	bool timestamps = tcp->config.timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0;
-	struct syn_cookie facts;
-
-	if (!tcp->cookies_out || tcp->now_ms - tcp->cookie_ms > COOKIE_LIFE_MS) {
-		tcp_count(tcp, COUNTER_TCP_NO_CONNECTION);
-		tcp_reply_reset(tcp, rx->segment);
-		return;
-	}
-	// While cookies are out, what is not one may be the second segment of a peer whose first was lost: it
-	// will send that again, unless we reset it.
-	if (!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
-		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
-		tcp_count(tcp, COUNTER_TCP_COOKIE_REFUSED);
-		return;
-	}
-	agreed.peer_mss = facts.mss;
-	agreed.snd_wscale = facts.wscale;
-	agreed.flags = (uint8_t)((facts.sack ? SYN_ENTRY_SACK : 0) | (facts.has_wscale ? SYN_ENTRY_WSCALE : 0) |
-				 (timestamps ? SYN_ENTRY_TIMESTAMPS : 0));
-	agreed.ts_recent = timestamps ? rx->options.ts_value : 0;
-	rx->conn = accept(rx, &agreed, UINT32_MAX, 1);
-	if (rx->conn == NULL)
-		return;
-	tcp_count(tcp, COUNTER_TCP_COOKIE_ACCEPTED);
 	tcp_input_dispatch(rx, TCP_ESTABLISHED);
 }
 

@@ -469,7 +469,7 @@ int main(int argc, char **argv)
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 0) : 100;
 
 	(void)signal(SIGABRT, on_abort);
-	twin_start(32767, 1500, APP_BUFFER_LEN);
+	twin_start(32767, 1500, APP_BUFFER_LEN, 0);
 	for (uint64_t i = 0; i < n; i++)
 		run_seed(first + i);
 	printf("%llu seeds from %llu passed\n", (unsigned long long)n, (unsigned long long)first);

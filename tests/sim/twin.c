@@ -25,7 +25,7 @@ static const struct net_address_config addresses[2][2] = {
 static struct rte_mempool *rx_pool, *tx_pool, *app_pool;
 static uint32_t pool_len;
 
-void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len)
+void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len, uint32_t cache_len)
 {
 	static char name[] = "twin", cores[] = "-l0", no_huge[] = "--no-huge", no_pci[] = "--no-pci",
 		    no_shared[] = "--no-shconf", memory[] = "-m512", no_telemetry[] = "--no-telemetry",
@@ -35,9 +35,9 @@ void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len)
 
 	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
 	pool_len = n_buffers;
-	rx_pool = packet_pool_create("twin_rx", n_buffers, mtu_max, 0, 0);
-	tx_pool = packet_pool_create("twin_tx", n_buffers, mtu_max, 0, 0);
-	app_pool = packet_pool_create("twin_app", APP_BUFFERS, app_buffer_len, 0, 0);
+	rx_pool = packet_pool_create("twin_rx", n_buffers, mtu_max, cache_len, 0);
+	tx_pool = packet_pool_create("twin_tx", n_buffers, mtu_max, cache_len, 0);
+	app_pool = packet_pool_create("twin_app", APP_BUFFERS, app_buffer_len, cache_len, 0);
 	SLUICE_ASSERT(rx_pool != NULL && tx_pool != NULL && app_pool != NULL);
 }
 

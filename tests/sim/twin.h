@@ -29,7 +29,6 @@ struct twin_stack {
 	struct log_ring log;
 	struct ip_addr v4, v6;
 	struct net_config config;
-	uint64_t tcp_tsc, net_tsc; // time that the turns spent, for benchmarks (real clock only)
 };
 
 struct twin_options {
@@ -50,7 +49,8 @@ struct twin {
 };
 
 // Starts EAL and makes the pools, once per process. app_buffer_len is the data room of twin_app_buffer.
-void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len);
+// cache_len is that of the pools' per-core caches; 0 where buffers are counted to the last one while it runs.
+void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len, uint32_t cache_len);
 
 void twin_open(struct twin *twin, const struct twin_options *options);
 
