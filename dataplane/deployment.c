@@ -456,7 +456,7 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 	struct snapshot_listener record;
 	struct snapshot_address address;
 	struct proxy_listener common;
-	struct span alpn;
+	struct span alpn = {0};
 	struct span tail;
 
 	if (!next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &tail) ||

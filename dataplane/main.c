@@ -54,15 +54,15 @@ static void start(const struct ctl_request *request)
 			&process.ctl, IPC_START_ANSWER, request->id, "this dataplane is running already", -1);
 		return;
 	}
-	records = map_records(request->fd, reason);
-	if (reason[0] == '\0') {
-		decoded_well = config_decode(records, &decoded, reason);
-		(void)munmap((void *)(uintptr_t)records.data, records.len);
-		if (decoded_well && dataplane_start(&process.dataplane, &decoded, &fatal, reason)) {
-			(void)ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, "",
-				process.dataplane.counter_page.fd);
-			return;
-		}
+	well = memfd_map(request->fd, &records, reason);
+	if (well) {
+		well = config_decode(records, &decoded, reason);
+		memfd_unmap(records);
+	}
+	if (well && dataplane_start(&process.dataplane, &decoded, &fatal, reason)) {
+		(void)ctl_answer(
+			&process.ctl, IPC_START_ANSWER, request->id, "", process.dataplane.counter_page.fd);
+		return;
 	}
 	(void)ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, reason, -1);
 	(void)fprintf(stderr, "sluice-dataplane: not started: %s\n", reason);

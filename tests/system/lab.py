@@ -23,7 +23,8 @@ DATAPLANE = os.environ.get('SLUICE_DATAPLANE', os.path.join(BUILD, 'dataplane/sl
 SKIP = 77
 
 MAGIC, VERSION = 0x4C534C43, 1
-HELLO, HELLO_ANSWER, REFUSED, START, START_ANSWER, EVENT, STOP, STOPPED = range(1, 9)
+(HELLO, HELLO_ANSWER, REFUSED, START, START_ANSWER, EVENT, STOP, STOPPED, PRIVATE_KEYS, CERTIFICATES, TICKET_KEYS, SNAPSHOT,
+ ANSWER) = range(1, 14)
 RECORD_DATAPLANE, RECORD_PORT, RECORD_ADDRESS, RECORD_ROUTE = range(1, 5)
 HEADER = struct.Struct('=IHHII')
 F_ADD_SEALS, SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8
@@ -153,6 +154,20 @@ class Link:
         if reason:
             raise Refused(reason)
         return page
+
+    def publish(self, kind, records, seals=None):
+        """Sends records of PRIVATE_KEYS, CERTIFICATES, TICKET_KEYS or SNAPSHOT."""
+        secret = kind in (PRIVATE_KEYS, TICKET_KEYS)
+        fd = sealed_memfd(records, seals=(SEALS & ~0x8 if secret else SEALS) if seals is None else seals)
+        try:
+            body, _ = self.ask(kind, ANSWER, [fd])
+            if secret and not text_of(body):
+                assert os.pread(fd, len(records), 0) == b'\0' * len(records), 'secrets were left in the memfd'
+        finally:
+            os.close(fd)
+        reason = text_of(body)
+        if reason:
+            raise Refused(reason)
 
     def stop(self):
         body, _ = self.ask(STOP, STOPPED)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataplane as a TLS proxy: real clients, nginx as the backend, every byte through our TCP and our crypto.
+
+        a: clients  --TAP-- dataplane (198.51.100.1:443) --TAP-- a: nginx (198.51.100.2:8080)
+"""
+import hashlib
+import os
+import subprocess
+
+import lab
+import snapshot
+from test_ping import give_addresses, usable, wait_for, wait_for_device
+
+OWN, PEER = '198.51.100.1', '198.51.100.2'
+OWN6, PEER6 = '2001:db8:1::1', '2001:db8:1::2'
+
+
+def start_nginx(laboratory, namespace):
+    folder = os.path.join(laboratory.folder, 'nginx')
+    os.makedirs(os.path.join(folder, 'files'), exist_ok=True)
+    os.chmod(laboratory.folder, 0o755)
+    with open(os.path.join(folder, 'files/small'), 'w', encoding='ascii') as f:
+        f.write('small file\n')
+    with open(os.path.join(folder, 'files/large'), 'wb') as f:
+        f.write(os.urandom(1 << 20) * 32)
+    with open(os.path.join(folder, 'nginx.conf'), 'w', encoding='ascii') as f:
+        f.write(f'''daemon off; pid {folder}/pid; error_log {folder}/error.log; user root; worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_max_body_size 0; client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen {PEER}:8080; listen [{PEER6}]:8080; root {folder}/files; dav_methods PUT; }}
+  server {{ listen {PEER}:8081; return 200 "second backend\\n"; }}
+}}
+''')
+    process = laboratory.spawn(namespace, 'nginx', '-c', os.path.join(folder, 'nginx.conf'), '-e', os.path.join(folder, 'error.log'))
+    wait_for(lambda: laboratory.inside(namespace, 'curl', '-s', f'http://{PEER}:8080/small', check=False).returncode == 0, 'nginx')
+    return process
+
+
+class Proxy:
+    """A dataplane with nginx behind it in one namespace, an ECDSA and an RSA certificate for proxy.test."""
+
+    def __init__(self, laboratory, workers=1, backends=None, listeners=None, **head):
+        self.lab = laboratory
+        self.namespace = laboratory.namespace('a')
+        cores = (lab.cores(workers) * workers)[:workers]
+        self.process, self.link = laboratory.dataplane(self.namespace)
+        self.page = lab.CounterPage(self.link.start(
+            lab.dataplane_record(laboratory.tag, cores, memory=192 << 20), lab.port_record('tap', 'net_tap0,iface=sluice0'),
+            lab.address_record(0, f'{OWN}/24'), lab.address_record(0, f'{OWN6}/64')))
+        wait_for_device(laboratory, self.namespace, 'sluice0')
+        give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
+        usable(laboratory, self.namespace, OWN6)
+        self.nginx = start_nginx(laboratory, self.namespace)
+        self.certificates = {}
+        for number, (name, kind) in enumerate((('ec', 'ec'), ('rsa', 'rsa'))):
+            self.add_certificate(number, name, kind, ('proxy.test', '*.wild.test'))
+        self.link.publish(lab.TICKET_KEYS, snapshot.ticket_key_records())
+        self.backends = backends or [snapshot.backend_records('web', [f'{PEER}:8080']), snapshot.backend_records('second', [f'{PEER}:8081']),
+                                     snapshot.backend_records('web6', [f'[{PEER6}]:8080'])]
+        self.listeners = listeners or [
+            snapshot.listener_records('https', 'tls', [f'{OWN}:443', f'[{OWN6}]:443'], certificate=0, alpn=('http/1.1',),
+                                      routes=[(1, ['second.wild.test'], [])]),
+            snapshot.listener_records('plain', 'tcp', [f'{OWN}:80'], backend=0),
+            snapshot.listener_records('six', 'tls', [f'{OWN}:643'], backend=2, certificate=0)]
+        self.names = [('proxy.test', 0), ('proxy.test', 1), ('*.wild.test', 0)]
+        self.head = head
+        self.publish()
+
+    def add_certificate(self, number, name, kind, names):
+        self.certificates[number] = snapshot.make_certificate(self.lab.folder, name, kind, names)
+        self.link.publish(lab.PRIVATE_KEYS, snapshot.key_record(number, self.certificates[number][1]))
+        self.link.publish(lab.CERTIFICATES, snapshot.certificate_record(number, self.certificates[number][0]))
+
+    def publish(self, generation=1):
+        before = self.page.total()['worker_deployments']
+        self.link.publish(lab.SNAPSHOT, snapshot.snapshot(self.backends, self.listeners, self.names, generation=generation, **self.head))
+        wait_for(lambda: self.page.total()['worker_deployments'] >= before + self.page.n_workers, 'the snapshot to be in place')
+
+    def curl(self, *arguments, name='proxy.test', port=443, certificate=0, check=True, address=OWN):
+        return self.lab.inside(self.namespace, 'curl', '-s', '-S', '--max-time', '60', '--cacert', self.certificates[certificate][0],
+                               '--resolve', f'{name}:{port}:{address}', *arguments, check=check)
+
+    def s_client(self, *arguments, data='GET /small HTTP/1.0\r\n\r\n', name='proxy.test', seconds=20):
+        result = subprocess.run(['ip', 'netns', 'exec', self.namespace, 'openssl', 's_client', '-connect', f'{OWN}:443', '-servername', name, '-ign_eof',
+                                 *arguments], input=data, capture_output=True, text=True, timeout=seconds, check=False)
+        return result.stdout + result.stderr
+
+    def stop(self):
+        leaked = self.link.stop()
+        assert leaked == 0, f'{leaked} packet buffers leaked'
+        assert self.process.wait(20) == 0
+
+
+def hash_of(path):
+    with open(path, 'rb') as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def curl_both_versions(laboratory):
+    proxy = Proxy(laboratory)
+    for version in ('1.2', '1.3'):
+        result = proxy.curl(f'--tlsv{version}', '--tls-max', version, '-v', 'https://proxy.test/small')
+        assert result.stdout == 'small file\n', result.stdout
+        assert f'SSL connection using TLSv{version}' in result.stderr, result.stderr
+        assert 'ALPN: server accepted http/1.1' in result.stderr, result.stderr
+    assert proxy.curl('https://proxy.test/small', address=f'[{OWN6}]').stdout == 'small file\n'
+    assert proxy.curl('https://proxy.test:643/small', port=643).stdout == 'small file\n'
+    assert proxy.lab.inside(proxy.namespace, 'curl', '-s', f'http://{OWN}/small').stdout == 'small file\n'
+    proxy.stop()
+
+
+def large_transfers_both_ways(laboratory):
+    proxy = Proxy(laboratory)
+    source = os.path.join(laboratory.folder, 'nginx/files/large')
+    target = os.path.join(laboratory.folder, 'got')
+    for version in ('1.3', '1.2'):
+        proxy.curl('--tls-max', version, '-o', target, 'https://proxy.test/large')
+        assert hash_of(target) == hash_of(source)
+        proxy.curl('--tls-max', version, '-T', source, f'https://proxy.test/up{version}')
+        assert hash_of(os.path.join(laboratory.folder, f'nginx/files/up{version}')) == hash_of(source)
+    proxy.stop()
+
+
+def certificates_by_name_and_algorithm(laboratory):
+    proxy = Proxy(laboratory)
+    assert 'Server public key is 256 bit' in proxy.s_client()
+    rsa = proxy.s_client('-sigalgs', 'rsa_pss_rsae_sha256')
+    assert 'Server public key is 2048 bit' in rsa, rsa
+    assert 'second backend' in proxy.s_client(name='second.wild.test')
+    assert 'small file' in proxy.s_client(name='other.wild.test')
+    assert 'Server public key is 2048 bit' in proxy.s_client('-tls1_2', '-cipher', 'ECDHE-RSA-AES256-GCM-SHA384')
+    for cipher in ('TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_256_GCM_SHA384'):
+        assert f'Cipher is {cipher}' in proxy.s_client('-ciphersuites', cipher)
+    for group in ('X25519', 'P-256', 'P-384'):
+        assert 'small file' in proxy.s_client('-groups', group), group
+    proxy.stop()
+
+
+def nothing_weaker_is_spoken(laboratory):
+    proxy = Proxy(laboratory)
+    for arguments in (['-tls1_1'], ['-tls1_2', '-cipher', 'AES128-GCM-SHA256:AES128-SHA'], ['-tls1_2', '-cipher', 'ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA'],
+                      ['-groups', 'P-521']):
+        answer = proxy.s_client(*arguments)
+        assert 'small file' not in answer and 'Cipher is (NONE)' in answer, (arguments, answer)
+    proxy.stop()
+
+
+def sessions_are_resumed(laboratory):
+    proxy = Proxy(laboratory)
+    for version in ('-tls1_3', '-tls1_2'):
+        path = os.path.join(laboratory.folder, f'session{version}')
+        assert 'New, ' in proxy.s_client(version, '-sess_out', path)
+        again = proxy.s_client(version, '-sess_in', path)
+        assert 'Reused, ' in again and 'small file' in again, again
+    proxy.stop()
+
+
+def other_clients(laboratory):
+    proxy = Proxy(laboratory)
+    gnutls = subprocess.run(['ip', 'netns', 'exec', proxy.namespace, 'gnutls-cli', '--x509cafile', proxy.certificates[0][0], '--sni-hostname', 'proxy.test',
+                             '--verify-hostname', 'proxy.test', '-p', '443', OWN], input='GET /small HTTP/1.0\n\n', capture_output=True, text=True, timeout=30, check=False)
+    assert 'small file' in gnutls.stdout, gnutls.stdout + gnutls.stderr
+    script = (f"import ssl, socket; c = ssl.create_default_context(cafile='{proxy.certificates[0][0]}'); s = c.wrap_socket(socket.create_connection(('{OWN}', 443)), "
+              "server_hostname='proxy.test'); s.sendall(b'GET /small HTTP/1.0\\r\\n\\r\\n'); print(b''.join(iter(lambda: s.recv(4096), b''))); print(s.version())")
+    result = proxy.lab.inside(proxy.namespace, 'python3', '-c', script)
+    assert 'small file' in result.stdout and 'TLSv1.3' in result.stdout, result.stdout
+    proxy.stop()
+
+
+def many_short_connections(laboratory):
+    proxy = Proxy(laboratory, workers=min(2, len(lab.cores(2))))
+    script = f'''
+import concurrent.futures, socket, ssl
+context = ssl.create_default_context(cafile='{proxy.certificates[0][0]}')
+def once(_):
+    with context.wrap_socket(socket.create_connection(('{OWN}', 443)), server_hostname='proxy.test') as s:
+        s.sendall(b'GET /small HTTP/1.0\\r\\n\\r\\n')
+        return b''.join(iter(lambda: s.recv(4096), b'')).endswith(b'small file\\n')
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    print(sum(pool.map(once, range(1000))))
+'''
+    assert proxy.lab.inside(proxy.namespace, 'python3', '-c', script, timeout=120).stdout.strip() == '1000'
+    assert proxy.page.total()['tls_handshakes_done'] >= 1000
+    proxy.stop()
+
+
+def snapshots_are_swapped_under_load(laboratory):
+    proxy = Proxy(laboratory)
+    downloads = [proxy.lab.spawn(proxy.namespace, 'curl', '-s', '--limit-rate', '8M', '--cacert', proxy.certificates[0][0], '--resolve', f'proxy.test:443:{OWN}', '-o',
+                                 os.path.join(laboratory.folder, f'slow{i}'), 'https://proxy.test/large') for i in range(3)]
+    for generation in range(2, 40):
+        proxy.publish(generation)
+        assert proxy.curl('https://proxy.test/small').stdout == 'small file\n'
+    for i, download in enumerate(downloads):
+        assert download.wait(60) == 0
+        assert hash_of(os.path.join(laboratory.folder, f'slow{i}')) == hash_of(os.path.join(laboratory.folder, 'nginx/files/large'))
+    proxy.stop()
+
+
+def a_certificate_is_changed_live(laboratory):
+    proxy = Proxy(laboratory)
+    proxy.add_certificate(7, 'new', 'ec', ('proxy.test',))
+    proxy.names = [('proxy.test', 7)]
+    proxy.listeners = [snapshot.listener_records('https', 'tls', [f'{OWN}:443'], certificate=7)]
+    proxy.publish(2)
+    assert proxy.curl('https://proxy.test/small', certificate=7).stdout == 'small file\n'
+    assert proxy.curl('https://proxy.test/small', certificate=0, check=False).returncode == 60
+    assert proxy.lab.inside(proxy.namespace, 'curl', '-s', '-m', '3', f'http://{OWN}/small', check=False).returncode == 7  # its listener is gone
+    proxy.stop()
+
+
+def bad_snapshots_change_nothing(laboratory):
+    proxy = Proxy(laboratory)
+    good = snapshot.snapshot(proxy.backends, proxy.listeners, proxy.names)
+    for broken, word in ((good[:-8], 'cut off'), (good[8:], 'type'), (snapshot.snapshot(proxy.backends, proxy.listeners, [('x.test', 99)]), 'certificate 99'),
+                         (snapshot.snapshot([], proxy.listeners, proxy.names), 'backend'),
+                         (snapshot.snapshot(proxy.backends, proxy.listeners, proxy.names, tickets=9), 'tickets'),
+                         (snapshot.snapshot(proxy.backends, proxy.listeners, proxy.names, tls_min=0x0302), 'version')):
+        try:
+            proxy.link.publish(lab.SNAPSHOT, broken)
+        except lab.Refused as refused:
+            assert word in str(refused), (word, str(refused))
+        else:
+            raise AssertionError(f'accepted: {word}')
+    for kind, records in ((lab.PRIVATE_KEYS, snapshot.key_record(0, proxy.certificates[0][1])), (lab.PRIVATE_KEYS, b'\1' * 64),
+                          (lab.CERTIFICATES, snapshot.certificate_record(5, proxy.certificates[0][0])), (lab.TICKET_KEYS, snapshot.ticket_key_records()[:100])):
+        try:
+            proxy.link.publish(kind, records)
+        except lab.Refused:
+            continue
+        raise AssertionError(f'accepted a broken message of type {kind}')
+    assert proxy.curl('https://proxy.test/small').stdout == 'small file\n'
+    proxy.stop()
+
+
+def clients_that_are_no_tls(laboratory):
+    proxy = Proxy(laboratory)
+    for sent in (b'GET / HTTP/1.0\r\n\r\n', os.urandom(500), b'\x16\x03\x01\x02\x00\x01'):
+        script = (f"import socket; s = socket.create_connection(('{OWN}', 443)); s.sendall({sent!r}); s.shutdown(1); s.settimeout(15)\n"
+                  "try:\n    print('got', s.recv(100))\nexcept ConnectionResetError:\n    print('got reset')")
+        result = proxy.lab.inside(proxy.namespace, 'python3', '-c', script, check=False)
+        assert result.returncode == 0 and 'got' in result.stdout, result.stdout + result.stderr
+    assert proxy.curl('https://proxy.test/small').stdout == 'small file\n'
+    proxy.stop()
+
+
+def a_dead_backend_is_said(laboratory):
+    proxy = Proxy(laboratory)
+    proxy.lab.end(proxy.nginx)
+    assert proxy.curl('https://proxy.test/small', check=False).returncode != 0
+    proxy.nginx = start_nginx(laboratory, proxy.namespace)
+    wait_for(lambda: proxy.curl('https://proxy.test/small', check=False).stdout == 'small file\n', 'the backend to be back', 30)
+    proxy.stop()
+
+
+if __name__ == '__main__':
+    lab.need('curl', 'openssl', 'nginx', 'gnutls-cli')
+    lab.main([curl_both_versions, large_transfers_both_ways, certificates_by_name_and_algorithm, nothing_weaker_is_spoken, sessions_are_resumed, other_clients,
+              many_short_connections, snapshots_are_swapped_under_load, a_certificate_is_changed_live, bad_snapshots_change_nothing, clients_that_are_no_tls,
+              a_dead_backend_is_said])
