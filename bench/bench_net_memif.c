@@ -18,8 +18,8 @@
 
 enum {
 	WARM_UP_US = 300 * 1000,
-	WINDOW_US = 400 * 1000,
-	WINDOWS = 5,
+	WINDOW_US = 50 * 1000,
+	WINDOWS = 41, // short ones, so that some are spared by what else runs
 	CONNECT_US = 5 * 1000 * 1000,
 	FRAME_MAX = 1600
 };
@@ -90,7 +90,7 @@ int bench_generator(int argc, char **argv)
 	pool = bench_pool("generator");
 	port = open_memif("client", argv[0], pool);
 	bench_open_station(&station, port, pool, 1);
-	make_load(&load, pool, argv[1], (uint16_t)atoi(argv[2]));
+	make_load(&load, pool, argv[1], (uint16_t)strtoul(argv[2], NULL, 10));
 	while (getppid() == parent)
 		for (uint32_t turn = 0; turn < 1000; turn++) {
 			uint64_t now_us = clock_now_us();
@@ -191,8 +191,12 @@ static void report(struct measure *measure, const char *name, double *rates, dou
 	qsort(costs, WINDOWS, sizeof costs[0], compare);
 	(void)snprintf(row_name, sizeof row_name, "%s_rate", name);
 	measure_value(measure, row_name, "packets/s", rates[WINDOWS / 2]);
+	(void)snprintf(row_name, sizeof row_name, "%s_rate_best", name);
+	measure_value(measure, row_name, "packets/s", rates[WINDOWS - 1]);
 	(void)snprintf(row_name, sizeof row_name, "%s_tsc", name);
 	measure_value(measure, row_name, "tsc per packet, memif included", costs[WINDOWS / 2]);
+	(void)snprintf(row_name, sizeof row_name, "%s_tsc_best", name);
+	measure_value(measure, row_name, "tsc per packet, memif included", costs[0]);
 }
 
 // Waits until the other side is there, and for output until its address is resolved.

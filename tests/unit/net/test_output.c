@@ -207,6 +207,29 @@ static void second_reference_survives(void **state)
 	rte_pktmbuf_free(m);
 }
 
+// The port takes no chains, and there is no buffer that the segment fits into.
+static void chain_without_a_buffer_is_dropped(void **state)
+{
+	static const uint16_t small[] = {10, 10}, large[] = {1000, 1000, 1000};
+	struct net_path path = open_path(&lab_our_v4, &lab_peer_v4);
+	struct flow_key key = key_to(&lab_our_v4, &lab_peer_v4);
+	struct rte_mbuf *chain = chain_of(&key, small, 2);
+	struct rte_mbuf *all[4095];
+	uint32_t n = 0;
+
+	(void)state;
+	while ((all[n] = net_mbuf_alloc(lab.nets[0])) != NULL)
+		n++;
+	net_output_tcp(lab.nets[0], &path, &key, chain, 0, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_NO_BUFFER), 1);
+	rte_pktmbuf_free_bulk(all, n);
+	path.mtu = 9000;
+	net_output_tcp(lab.nets[0], &path, &key, chain_of(&key, large, 3), 0, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_NO_BUFFER), 2);
+	lab_turn(&lab);
+	assert_int_equal(next_tcp().len, 0);
+}
+
 // A NIC that takes nothing for a while.
 static uint16_t refuse_all(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
@@ -322,6 +345,7 @@ int main(void)
 		TEST(chains_leave_whole, open_plain),
 		TEST(chains_leave_whole, open_chains),
 		TEST(chains_leave_whole, open_all),
+		TEST(chain_without_a_buffer_is_dropped, open_plain),
 		TEST(large_segments_are_cut, open_all),
 		TEST(second_reference_survives, open_plain),
 		TEST(second_reference_survives, open_all),
