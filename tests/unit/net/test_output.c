@@ -66,6 +66,10 @@ static void paths_are_found(void **state)
 	assert_true(ip_addr_equal(&source, &lab_our_v4));
 	assert_true(net_source_find(lab.nets[0], &lab_peer_v6, &source));
 	assert_true(ip_addr_equal(&source, &lab_our_v6));
+	assert_true(net_source_find(lab.nets[0], &lab_far_v6, &source)); // behind a link-local gateway
+	assert_true(ip_addr_equal(&source, &lab_our_v6));
+	assert_true(net_source_find(lab.nets[0], &lab_peer_link_local, &source));
+	assert_true(ip_addr_equal(&source, &lab_our_link_local));
 }
 
 static void paths_are_refused(void **state)
@@ -84,6 +88,19 @@ static void paths_are_refused(void **state)
 	assert_false(net_path_find(lab.nets[0], &lab_peer_v4, &lab_far_v4, &path)); // not our address
 	assert_false(net_path_find(lab.nets[0], &lab_our_v4, &lab_far_v6, &path));  // two families
 	assert_false(net_path_find(lab.nets[0], &lab_our_v6, &lab_far_v4, &path));
+}
+
+// While the addresses are not verified there is none to speak from; a link-local one would not do.
+static void tentative_sources_are_not_used(void **state)
+{
+	struct ip_addr source;
+	struct net_path path;
+
+	(void)state;
+	lab_pass(&lab, 100 * 1000);
+	assert_false(net_source_find(lab.nets[0], &lab_far_v6, &source));
+	assert_false(net_path_find(lab.nets[0], &lab_our_v6, &lab_far_v6, &path));
+	assert_true(net_source_find(lab.nets[0], &lab_far_v4, &source));
 }
 
 static void headers_are_right(void **state)
@@ -323,6 +340,13 @@ static int open_all(void **state)
 	return open_with(PORT_CAN_MULTI_SEGMENT | PORT_CAN_TX_CHECKSUM | PORT_CAN_TSO, 0);
 }
 
+static int open_unsettled(void **state)
+{
+	(void)state;
+	lab_open(&lab, &(struct lab_options){.unsettled = true});
+	return 0;
+}
+
 static int close_lab(void **state)
 {
 	(void)state;
@@ -340,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(paths_are_found, open_plain),
 		TEST(paths_are_refused, open_plain),
+		TEST(tentative_sources_are_not_used, open_unsettled),
 		TEST(headers_are_right, open_plain),
 		TEST(headers_are_right, open_all),
 		TEST(chains_leave_whole, open_plain),
