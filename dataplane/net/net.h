@@ -7,8 +7,8 @@
 //   port queues --\                           /--> struct segment[]                 to tcp
 //   other workers --> net_rx_burst (parse) ---+--> ARP, ND, echo: answered here
 //                                              \--> ICMP errors: net_icmp_errors    to tcp
-//   tcp --> net_output_tcp (output.h) --> port's transmit array --> net_flush --> port queue or the worker
-//   that drives it
+//   tcp --> net_output_tcp (output.h) --> transmit queue --> net_flush --+--> port queue
+//                                                                        \--> worker that drives the port
 //
 // All functions but net_init and net_footprint are called by the owning worker only. A turn calls, in order:
 // net_rx_burst, net_icmp_errors, (tcp), net_timers, net_flush.
