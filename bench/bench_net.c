@@ -187,6 +187,7 @@ static struct stub stub = {
 static struct bench_station station;
 static struct net_path path;
 static uint16_t segment_len;
+static volatile uint64_t sink;
 
 static void set_frames(enum bench_frame kind, uint16_t payload_len, uint64_t verdict)
 {
@@ -259,8 +260,6 @@ static struct rte_mbuf *next_segment(void)
 
 static void body_stub_tx(void *context, size_t times)
 {
-	static volatile uint16_t sink;
-
 	(void)context;
 	for (size_t i = 0; i < times; i++)
 		for (uint32_t k = 0; k < BENCH_BURST; k++)
@@ -335,8 +334,6 @@ static void set_segments(uint16_t payload_len, uint32_t capabilities)
 	segment_len = (uint16_t)(payload_len + WIRE_TCP_LEN);
 	path.capabilities = (uint16_t)capabilities;
 }
-
-static volatile uint64_t sink;
 
 static void body_flow_hash(void *context, size_t times)
 {

@@ -5,8 +5,8 @@
 // made before the workers run.
 //
 //   FRAME      a received frame for its owner: from the worker that polls a shared port, or an ICMP error or
-//   ARP/ND frame
-//              that the NIC put elsewhere than where it is handled
+//   an
+//              ARP or ND frame that the NIC put elsewhere than where it is handled
 //   TRANSMIT   a complete frame for the worker that drives a shared port
 //   WANT       a worker needs a neighbour resolved (to worker 0, which runs resolution for all)
 //   NEIGHBOR   what worker 0 knows of a neighbour (to everyone who asked)

@@ -9,8 +9,8 @@
 //   strongly universal to 32 bits (Dietzfelbinger 1996: multiply-shift in 128 bits, top 32):
 //       (a * low64 + b * high64 + c mod 2^128) >> 96                                  collision <= 2^-32
 //   a fixed permutation of 32 bits (the finaliser of MurmurHash3): it keeps the bounds, and breaks the
-//   lattice that a linear
-//       hash makes of regular inputs such as one machine's consecutive ports
+//   lattice
+//       that a linear hash makes of regular inputs such as one machine's consecutive ports
 #pragma once
 
 #include "net/addr.h"

@@ -55,8 +55,8 @@ static enum counter answer_echo(struct net *net, struct packet *packet)
 	if (packet->own == NULL || !packet->link_unicast)
 		return COUNTER_NET_DROP_DESTINATION;
 	icmp->type = new_type;
-	icmp->checksum =
-		checksum_finish((uint64_t)(uint16_t)~icmp->checksum + (uint16_t)~(uint16_t)old_type + new_type);
+	icmp->checksum = checksum_finish(
+		(uint64_t)(uint16_t)~icmp->checksum + (uint16_t) ~(uint16_t)old_type + new_type);
 	// RFC 1624 4: of a message that is all zeros the short way makes 0 where 0xffff is right.
 	if (icmp->checksum == 0 && is_v4)
 		icmp->checksum = checksum_finish(checksum_sum(icmp, packet->transport_len, 0));

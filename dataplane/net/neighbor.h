@@ -4,14 +4,16 @@
 // and one state machine, that of RFC 4861 7.3.2 without DELAY (nothing tells us that a neighbour answered but
 // its own messages, so that the state would only postpone the question).
 //
-//              USE                CONFIRM
-//   (none) ----------> INCOMPLETE --------> REACHABLE <------------------+
-//     |                    |                   | 30 s pass   CONFIRM     |
-//     | HEARD              | 3 x 1 s           | used meanwhile: PROBE --+
-//     v                    v                   | not: STALE --- USE ---^ |
-//   STALE               FAILED (3 s, then none)                          |
-//                          ^                                             |
-//                          +------ 3 x 1 s: PROBE gives up --------------+ (INCOMPLETE first, broadcast)
+//             USE                 CONFIRM                 30 s, used               CONFIRM
+//   (none) ---------> INCOMPLETE ---------> REACHABLE ----------------> PROBE ---------------> REACHABLE
+//      |               |      ^                 |                       ^   |
+//      | HEARD         |      |  3 x 1 s silent |  30 s, not used       |   |
+//      |               |      +-----------------|-----------------------|---+
+//      v               |                        v            USE        |
+//    STALE             |                      STALE --------------------+
+//                      |  3 x 1 s silent        |
+//                      v                        |  10 min
+//                   FAILED ---- 3 s ---------> (none), or INCOMPLETE again while packets want to go there
 //
 //   USE      a packet wants to go there          CONFIRM  an answer to a question of ours
 //   HEARD    a message that we did not ask for   REFUSED  worker 0 gave up (other workers only)

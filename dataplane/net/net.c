@@ -305,8 +305,10 @@ void net_timers(struct net *net, uint64_t now_us)
 
 	net->now_us = now_us;
 	n = timer_wheel_expire(&net->timers, now_us, due, NET_TIMERS_PER_CALL);
+	// One that an earlier one of the same burst has started anew is not due any more.
 	for (uint32_t i = 0; i < n; i++)
-		expire(net, LIST_ITEM(due[i], struct net_timer, timer));
+		if (!timer_armed(due[i]))
+			expire(net, LIST_ITEM(due[i], struct net_timer, timer));
 	net_discard_flush(net);
 }
 

@@ -7,8 +7,8 @@
 //   port queues --\                           /--> struct segment[]                 to tcp
 //   other workers --> net_rx_burst (parse) ---+--> ARP, ND, echo: answered here
 //                                              \--> ICMP errors: net_icmp_errors    to tcp
-//   tcp --> net_output_tcp (output.h) --> port's transmit array --> net_flush --> port queue or the worker
-//   that drives it
+//   tcp --> net_output_tcp (output.h) --> transmit queue --> net_flush --+--> port queue
+//                                                                        \--> worker that drives the port
 //
 // All functions but net_init and net_footprint are called by the owning worker only. A turn calls, in order:
 // net_rx_burst, net_icmp_errors, (tcp), net_timers, net_flush.
@@ -93,8 +93,8 @@ uint32_t net_icmp_errors(struct net *net, struct net_icmp_error *out, uint32_t n
 uint32_t net_flow_hash(const struct net *net, const struct flow_key *key);
 
 // Which worker receives the segments of this flow when they arrive at that port. For choosing the local port
-// of a connection that we open: the first one for which this is net_worker_idx(net). About 30 tsc without
-// RSS, 100 with.
+// of a connection that we open: the first one for which this is net_worker_idx(net). Costs a flow hash
+// without RSS, a Toeplitz hash in software with it.
 uint32_t net_worker_of(const struct net *net, uint8_t port_idx, const struct flow_key *key);
 
 uint32_t net_worker_idx(const struct net *net);

@@ -65,8 +65,10 @@ bool net_source_find(struct net *net, const struct ip_addr *remote, struct ip_ad
 
 	if (route == NULL || !route_next_hop(route, remote, &next_hop))
 		return false;
-	own = own_address_for(&net->own, &next_hop, route->port_idx);
-	if (own == NULL)
+	// Behind a link-local gateway lies the world, which link-local addresses can't reach.
+	own = own_address_for(
+		&net->own, ip_addr_is_link_local(&next_hop) ? remote : &next_hop, route->port_idx);
+	if (own == NULL || (ip_addr_is_link_local(&own->addr) && !ip_addr_is_link_local(remote)))
 		return false;
 	*out = own->addr;
 	return true;

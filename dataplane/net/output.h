@@ -54,9 +54,9 @@ bool net_mbuf_alloc_burst(struct net *net, struct rte_mbuf **out, uint16_t n);
 // for its neighbour's resolution.
 //
 //   ecn       the two bits of the IP header (segment.h)
-//   tso_mss   0: m is one segment, IP packet within path->mtu (asserted). Otherwise m is cut into segments of
-//   that much payload: only where the path has
-//             NET_PATH_TSO; pkt_len at most 65,495.
+//   tso_mss   0: m is one segment, its IP packet within path->mtu (asserted). Otherwise m is cut into
+//   segments
+//             of that much payload: only where the path has NET_PATH_TSO; pkt_len at most 65,495.
 //
 // A caller that keeps a second reference (a retransmission queue, rte_mbuf_refcnt) finds afterwards: payload
 // and TCP header unchanged but for the checksum field; bytes below the TCP header, data_off, data_len,

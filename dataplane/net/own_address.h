@@ -4,13 +4,12 @@
 // from the link address (RFC 4291 appendix A). Worker 0 makes them known and defends them; the others follow
 // its word.
 //
-//                    +-----------------------------+
-//   start, link up   v      nobody objects in 1 s  |           another machine's message
-//   --------> TENTATIVE -----------------------> USABLE ------> conflict: logged, defended (at most once in
-//   10 s) (IPv6)           |                             ^  (IPv4 starts here: probes and announcements go
-//   out at once) another claims it|                             |
-//                    v       30 s                  |
-//                DUPLICATE ----> TENTATIVE ...     |
+//   start, link up             nobody objects in 1 s           another machine claims it
+//   -------------> TENTATIVE ------------------------> USABLE ---------------------------> logged, defended
+//                   |     ^                               ^                                (once in 10 s)
+//     another       |     | 30 s                          |
+//     claims it     v     |                               +--- IPv4 starts here: probes and announcements
+//                   DUPLICATE (logged)                         go out at once
 //
 // IPv6: duplicate address detection of RFC 4862 5.4; a duplicate is not used but tried again, because a
 // service address must come back by itself. IPv4: RFC 5227, of which the wait before first use is left out: a

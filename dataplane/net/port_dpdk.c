@@ -11,6 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ struct port_dpdk {
 	struct port port;
 	uint16_t id; // DPDK's number of the device
 	bool hot_plugged;
-	uint64_t tx_unsendable; // frames that the driver refused for good
+	_Atomic uint64_t tx_unsendable; // frames that the driver refused for good, on any queue
 };
 
 // What an opening that fails says.
@@ -72,7 +73,7 @@ static uint16_t dpdk_tx_burst(struct port *port, uint16_t queue, struct rte_mbuf
 	n_sent = rte_eth_tx_burst(dpdk->id, queue, mbufs, n_sendable);
 	if (n_sendable < n && n_sent == n_sendable) {
 		rte_pktmbuf_free(mbufs[n_sendable]);
-		dpdk->tx_unsendable++;
+		(void)atomic_fetch_add_explicit(&dpdk->tx_unsendable, 1, memory_order_relaxed);
 		n_sent++;
 	}
 	return n_sent;

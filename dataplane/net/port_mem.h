@@ -4,9 +4,8 @@
 // into the receiving end's pool when they are sent, and are delivered when base/clock says that they have
 // arrived. All chance comes from the seed, so that a run replays.
 //
-//   end 0  tx_burst -> [loss, duplication, corruption, rate, queue, delay + jitter, reordering] -> rx_burst
-//   end 1 end 1  tx_burst -> [                the same with its own settings                        ] ->
-//   rx_burst  end 0
+//   end 0 sends -> loss, corruption, duplication, rate, queue, delay, jitter, reordering -> end 1 receives
+//   end 1 sends -> the same with settings of its own                                     -> end 0 receives
 //
 // Ends play a NIC with the capabilities that they are given: they fill in checksums, cut TSO segments, mark
 // receive verdicts and spread over queues by RSS, all before the wire does its harm.

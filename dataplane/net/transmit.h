@@ -2,9 +2,8 @@
 //
 // The last step of the way out: complete frames gather per port and leave in bursts.
 //
-//   transmit_frame -> [ queue: what the NIC refused, then what came since ] -> transmit_flush -> NIC queue
-//                                                                                           \-> ring to the
-//                                                                                           port's driver
+//   transmit_frame -> [ refused by the NIC, then new ones ] -> transmit_flush --+--> NIC queue
+//                                                                              \--> ring to the port's driver
 //
 // The queue is bounded; a frame that finds it full after one more try at the NIC is dropped and counted.
 #pragma once

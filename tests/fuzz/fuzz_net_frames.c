@@ -4,8 +4,7 @@
 //
 //   0 n     a frame: length n (two bytes) and its bytes, as they are
 //   1 n     the same, with our link address, a station's source and every checksum put right, so that the
-//   input
-//           gets behind them
+//           input gets behind them
 //   2 a     a segment of ours to a neighbour or far away, v4 or v6: entries in all states
 //   3 t     time passes, up to minutes
 //   4 t     the link goes down or up

@@ -214,28 +214,32 @@ static void store_u16(uint8_t *out, uint16_t value)
 	out[1] = (uint8_t)value;
 }
 
-// Where the transport starts, its protocol and the pseudo-header's sum; 0 when it is no IP frame.
+// Where the transport starts, its protocol and length (as far as the frame reaches) and the pseudo-header's
+// sum; 0 when it is no IP frame.
 static size_t find_transport(
 	const struct frame *frame, uint8_t *out_protocol, uint32_t *out_sum, size_t *out_len)
 {
 	const uint8_t *ip = frame->bytes + FRAME_IP;
-	size_t header_len = frame_type(frame) == ETHERTYPE_IP4 ? WIRE_IP4_LEN : WIRE_IP6_LEN;
+	bool is_v4 = frame_type(frame) == ETHERTYPE_IP4;
+	size_t offset = FRAME_IP + (is_v4 ? WIRE_IP4_LEN : WIRE_IP6_LEN);
 
-	if (frame_type(frame) == ETHERTYPE_IP4) {
+	if ((!is_v4 && frame_type(frame) != ETHERTYPE_IP6) || frame->len < offset)
+		return 0;
+	if (is_v4) {
+		size_t total_len = frame_u16(frame, FRAME_IP + 2);
+
 		*out_protocol = ip[9];
-		*out_len = (size_t)frame_u16(frame, FRAME_IP + 2) - header_len;
+		*out_len = total_len > WIRE_IP4_LEN ? total_len - WIRE_IP4_LEN : 0;
 		*out_sum = plain_sum(ip + 12, 8, 0);
-	} else if (frame_type(frame) == ETHERTYPE_IP6) {
+	} else {
 		*out_protocol = ip[6];
 		*out_len = frame_u16(frame, FRAME_IP + 4);
 		*out_sum = plain_sum(ip + 8, 32, 0);
-	} else {
-		return 0;
 	}
-	if (*out_len > frame->len - FRAME_IP - header_len)
-		*out_len = frame->len - FRAME_IP - header_len;
+	if (*out_len > frame->len - offset)
+		*out_len = frame->len - offset;
 	*out_sum += (uint32_t)*out_len + *out_protocol;
-	return FRAME_IP + header_len;
+	return offset;
 }
 
 void frame_fix(struct frame *frame)

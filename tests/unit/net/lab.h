@@ -4,9 +4,8 @@
 //
 //   test: frames in and out -> peer end ====== wire ====== our end -> nets[0] .. nets[n_workers - 1]
 //
-//   our addresses      192.0.2.1/24, 192.0.2.9/24, 2001:db8::1/64, and the link-local address of
-//   02:00:00:00:00:01 routes             0.0.0.0/0 by 192.0.2.254, ::/0 by fe80::fe, 198.51.100.0/24 by
-//   192.0.2.253
+//   our addresses   192.0.2.1/24, 192.0.2.9/24, 2001:db8::1/64, and the link-local address of our_mac
+//   routes          0.0.0.0/0 by 192.0.2.254, ::/0 by fe80::fe, 198.51.100.0/24 by 192.0.2.253
 //
 // Every buffer comes from pools that are counted when the lab closes: a leak fails the test.
 #pragma once

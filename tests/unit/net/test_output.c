@@ -66,6 +66,10 @@ static void paths_are_found(void **state)
 	assert_true(ip_addr_equal(&source, &lab_our_v4));
 	assert_true(net_source_find(lab.nets[0], &lab_peer_v6, &source));
 	assert_true(ip_addr_equal(&source, &lab_our_v6));
+	assert_true(net_source_find(lab.nets[0], &lab_far_v6, &source)); // behind a link-local gateway
+	assert_true(ip_addr_equal(&source, &lab_our_v6));
+	assert_true(net_source_find(lab.nets[0], &lab_peer_link_local, &source));
+	assert_true(ip_addr_equal(&source, &lab_our_link_local));
 }
 
 static void paths_are_refused(void **state)
@@ -84,6 +88,19 @@ static void paths_are_refused(void **state)
 	assert_false(net_path_find(lab.nets[0], &lab_peer_v4, &lab_far_v4, &path)); // not our address
 	assert_false(net_path_find(lab.nets[0], &lab_our_v4, &lab_far_v6, &path));  // two families
 	assert_false(net_path_find(lab.nets[0], &lab_our_v6, &lab_far_v4, &path));
+}
+
+// While the addresses are not verified there is none to speak from; a link-local one would not do.
+static void tentative_sources_are_not_used(void **state)
+{
+	struct ip_addr source;
+	struct net_path path;
+
+	(void)state;
+	lab_pass(&lab, 100 * 1000);
+	assert_false(net_source_find(lab.nets[0], &lab_far_v6, &source));
+	assert_false(net_path_find(lab.nets[0], &lab_our_v6, &lab_far_v6, &path));
+	assert_true(net_source_find(lab.nets[0], &lab_far_v4, &source));
 }
 
 static void headers_are_right(void **state)
@@ -207,6 +224,29 @@ static void second_reference_survives(void **state)
 	rte_pktmbuf_free(m);
 }
 
+// The port takes no chains, and there is no buffer that the segment fits into.
+static void chain_without_a_buffer_is_dropped(void **state)
+{
+	static const uint16_t small[] = {10, 10}, large[] = {1000, 1000, 1000};
+	struct net_path path = open_path(&lab_our_v4, &lab_peer_v4);
+	struct flow_key key = key_to(&lab_our_v4, &lab_peer_v4);
+	struct rte_mbuf *chain = chain_of(&key, small, 2);
+	struct rte_mbuf *all[4095];
+	uint32_t n = 0;
+
+	(void)state;
+	while ((all[n] = net_mbuf_alloc(lab.nets[0])) != NULL)
+		n++;
+	net_output_tcp(lab.nets[0], &path, &key, chain, 0, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_NO_BUFFER), 1);
+	rte_pktmbuf_free_bulk(all, n);
+	path.mtu = 9000;
+	net_output_tcp(lab.nets[0], &path, &key, chain_of(&key, large, 3), 0, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_NO_BUFFER), 2);
+	lab_turn(&lab);
+	assert_int_equal(next_tcp().len, 0);
+}
+
 // A NIC that takes nothing for a while.
 static uint16_t refuse_all(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
@@ -300,6 +340,13 @@ static int open_all(void **state)
 	return open_with(PORT_CAN_MULTI_SEGMENT | PORT_CAN_TX_CHECKSUM | PORT_CAN_TSO, 0);
 }
 
+static int open_unsettled(void **state)
+{
+	(void)state;
+	lab_open(&lab, &(struct lab_options){.unsettled = true});
+	return 0;
+}
+
 static int close_lab(void **state)
 {
 	(void)state;
@@ -317,11 +364,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(paths_are_found, open_plain),
 		TEST(paths_are_refused, open_plain),
+		TEST(tentative_sources_are_not_used, open_unsettled),
 		TEST(headers_are_right, open_plain),
 		TEST(headers_are_right, open_all),
 		TEST(chains_leave_whole, open_plain),
 		TEST(chains_leave_whole, open_chains),
 		TEST(chains_leave_whole, open_all),
+		TEST(chain_without_a_buffer_is_dropped, open_plain),
 		TEST(large_segments_are_cut, open_all),
 		TEST(second_reference_survives, open_plain),
 		TEST(second_reference_survives, open_all),
