@@ -9,6 +9,9 @@
 #include "crypto/mb/ed25519_scalar.h"
 #include "crypto/mb/edwards25519.h"
 
+#define STACK_WIPE_LEN 24576
+#include "crypto/mb/stack_wipe.h"
+
 // Encodes k * B for one group: y, with the lowest bit of x on top (RFC 8032 5.1.2). The scalars may be any
 // value below 2^255; those that are even become odd by adding the order, which gives the same point.
 static void group_base_multiple(struct fe *out_y, struct fe *out_z, struct fe *out_x,
@@ -31,7 +34,8 @@ static void group_base_multiple(struct fe *out_y, struct fe *out_z, struct fe *o
 }
 
 // out[i] = the encoding of scalars[i] * B; 32 bytes each.
-static void base_multiples(uint8_t *const out[], const uint8_t *const scalars[], unsigned n)
+static __attribute__((noinline)) void base_multiples(
+	uint8_t *const out[], const uint8_t *const scalars[], unsigned n)
 {
 	unsigned n_groups = groups_of(n);
 	struct fe x[VEC_LANES], y[VEC_LANES], z[VEC_LANES];
@@ -58,6 +62,7 @@ static void base_multiples(uint8_t *const out[], const uint8_t *const scalars[],
 void MB_SYMBOL(ed25519_public)(uint8_t out_public[MB_ED25519_KEY_LEN], const uint8_t scalar[32])
 {
 	base_multiples(&out_public, &scalar, 1);
+	stack_wipe();
 }
 
 uint64_t MB_SYMBOL(ed25519_sign)(uint8_t *const out_signatures[], const struct mb_ed25519_key *const keys[],
@@ -75,5 +80,6 @@ uint64_t MB_SYMBOL(ed25519_sign)(uint8_t *const out_signatures[], const struct m
 	for (unsigned i = 0; i < n; i++)
 		mb_ed25519_respond(out_signatures[i], keys[i], nonces[i], messages[i]);
 	wipe(nonces, sizeof(nonces));
+	stack_wipe();
 	return requests_all(n);
 }

@@ -16,8 +16,8 @@
 // nonces. (Verification has no secrets, but runs on the same code.)
 //
 // Everything is big-endian as in SEC 1 and FIPS 186-5, except X25519 and Ed25519, which are little-endian as
-// in RFC 7748 and RFC 8032. Points of the NIST curves are uncompressed (4, x, y). None of this allocates;
-// what was secret on the stack is wiped before a kernel returns.
+// in RFC 7748 and RFC 8032. Points of the NIST curves are uncompressed (4, x, y). None of this allocates. The
+// elliptic-curve kernels use up to 80 KB of stack and wipe it before they return; registers are not wiped.
 #pragma once
 
 #include <stdbool.h>

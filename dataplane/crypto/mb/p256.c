@@ -5,18 +5,27 @@
 #include "crypto/mb/curve_p256.h"
 #include "crypto/mb/protocol_nist.h"
 
+#define STACK_WIPE_LEN 53248
+#include "crypto/mb/stack_wipe.h"
+
 uint64_t MB_SYMBOL(p256_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
 {
-	return keygen(out_points, scalars, n);
+	uint64_t done = keygen(out_points, scalars, n);
+
+	stack_wipe();
+	return done;
 }
 
 uint64_t MB_SYMBOL(p256_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
 {
-	return ecdsa_prepare(out_nonces, nonces, n);
+	uint64_t done = ecdsa_prepare(out_nonces, nonces, n);
+
+	stack_wipe();
+	return done;
 }
 
-uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
+static __attribute__((noinline)) uint64_t ecdh(uint8_t *const out_secrets[], const uint8_t *const scalars[],
 	const uint8_t *const peers[], unsigned n)
 {
 	unsigned n_groups = groups_of(n);
@@ -43,6 +52,15 @@ uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const
 	wipe(&work, sizeof(work));
 	wipe(points, sizeof(points));
 	wipe(z, sizeof(z));
+	return done;
+}
+
+uint64_t MB_SYMBOL(p256_ecdh)(uint8_t *const out_secrets[], const uint8_t *const scalars[],
+	const uint8_t *const peers[], unsigned n)
+{
+	uint64_t done = ecdh(out_secrets, scalars, peers, n);
+
+	stack_wipe();
 	return done;
 }
 

@@ -11,6 +11,9 @@
 #include "crypto/mb/curve_p384.h"
 #include "crypto/mb/protocol_nist.h"
 
+#define STACK_WIPE_LEN 81920
+#include "crypto/mb/stack_wipe.h"
+
 // Eight windows are 40 doublings and 8 additions, about 60 us on the slowest CPU with IFMA.
 #define WINDOWS_PER_STEP 8
 
@@ -50,15 +53,23 @@ static struct job *job_begin(struct mb_p384_job *storage, enum job_phase phase, 
 
 uint64_t MB_SYMBOL(p384_keygen)(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
 {
+	uint64_t done;
+
 	SLUICE_ASSERT(n <= VEC_LANES);
-	return keygen(out_points, scalars, n);
+	done = keygen(out_points, scalars, n);
+	stack_wipe();
+	return done;
 }
 
 uint64_t MB_SYMBOL(p384_ecdsa_prepare)(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
 {
+	uint64_t done;
+
 	SLUICE_ASSERT(n <= VEC_LANES);
-	return ecdsa_prepare(out_nonces, nonces, n);
+	done = ecdsa_prepare(out_nonces, nonces, n);
+	stack_wipe();
+	return done;
 }
 
 void MB_SYMBOL(p384_ecdh_begin)(
@@ -68,6 +79,7 @@ void MB_SYMBOL(p384_ecdh_begin)(
 
 	job->multiple = &job->of.ecdh.multiple;
 	ecdh_begin(&job->of.ecdh, scalars, peers, n);
+	stack_wipe();
 }
 
 uint64_t MB_SYMBOL(p384_ecdh_finish)(struct mb_p384_job *storage, uint8_t *const out_secrets[])
@@ -82,6 +94,7 @@ uint64_t MB_SYMBOL(p384_ecdh_finish)(struct mb_p384_job *storage, uint8_t *const
 	done = ecdh_finish(&ecdh->multiple.sum, z, ecdh->valid, out_secrets, job->n_lanes);
 	wipe(storage, sizeof(*storage));
 	wipe(&z, sizeof(z));
+	stack_wipe();
 	return done;
 }
 
@@ -121,6 +134,7 @@ bool MB_SYMBOL(p384_step)(struct mb_p384_job *storage)
 	case JOB_WINDOWS:
 		for (int i = 0; i < WINDOWS_PER_STEP && job->multiple->window >= 0; i++)
 			multiple_window(job->multiple);
+		stack_wipe();
 		if (job->multiple->window < 0)
 			job->phase = JOB_DONE;
 		break;

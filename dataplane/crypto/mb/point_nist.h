@@ -252,7 +252,7 @@ static inline void multiple_begin(struct multiple *m, struct fe k, const struct 
 // residues only a multiple of n could make them meet: 32 s -+ v = n or more. Before the last window 32 s + 31
 // < n. In the last, 32 s + v = k lies between 0 and n, so opposite points don't occur, and equal ones if k =
 // n + 2 v: that addition is complete.
-static inline void multiple_window(struct multiple *m)
+static __attribute__((noinline)) void multiple_window(struct multiple *m)
 {
 	struct jacobian entry, sum;
 	struct fe r;

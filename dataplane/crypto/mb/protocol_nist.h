@@ -66,7 +66,8 @@ static vmask group_base_multiple(
 	return valid;
 }
 
-static uint64_t keygen(uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
+static __attribute__((noinline)) uint64_t keygen(
+	uint8_t *const out_points[], const uint8_t *const scalars[], unsigned n)
 {
 	unsigned n_groups = groups_of(n);
 	struct jacobian points[VEC_LANES];
@@ -100,8 +101,8 @@ struct ecdh_group {
 	vmask valid;
 };
 
-static void ecdh_begin(struct ecdh_group *group, const uint8_t *const scalars[], const uint8_t *const peers[],
-	unsigned n_lanes)
+static __attribute__((noinline)) void ecdh_begin(struct ecdh_group *group, const uint8_t *const scalars[],
+	const uint8_t *const peers[], unsigned n_lanes)
 {
 	struct affine peer;
 	vmask valid, negated;
@@ -113,8 +114,8 @@ static void ecdh_begin(struct ecdh_group *group, const uint8_t *const scalars[],
 	wipe(&k, sizeof(k));
 }
 
-static vmask ecdh_finish(const struct jacobian *point, struct fe z_inverse, vmask valid, uint8_t *const out[],
-	unsigned n_lanes)
+static __attribute__((noinline)) vmask ecdh_finish(const struct jacobian *point, struct fe z_inverse,
+	vmask valid, uint8_t *const out[], unsigned n_lanes)
 {
 	digits_write(out, 0, n_lanes, affine_x(point, z_inverse), valid);
 	return valid;
@@ -140,7 +141,7 @@ static void nonces_write(
 	wipe(&words, sizeof(words));
 }
 
-static uint64_t ecdsa_prepare(
+static __attribute__((noinline)) uint64_t ecdsa_prepare(
 	struct mb_ecdsa_nonce *const out_nonces[], const uint8_t *const nonces[], unsigned n)
 {
 	static const uint64_t to_nonce[NIST_DIGITS] = NIST_TO_NONCE;
@@ -157,8 +158,7 @@ static uint64_t ecdsa_prepare(
 		valid[group] = group_base_multiple(&points[group], &z[group], in, n_lanes);
 		inverses[group] = mod_enter(&order, scalars_read(in, n_lanes, &ignored));
 	}
-	mod_invert_all(&field, z, n_groups);
-	mod_invert_all(&order, inverses, n_groups);
+	mod_invert_all_two(&field, z, &order, inverses, n_groups);
 	for (unsigned group = 0; group < n_groups; group++) {
 		struct mb_ecdsa_nonce *const *out = out_nonces + VEC_LANES * group;
 		unsigned n_lanes = group_lanes(n, group);

@@ -6,6 +6,9 @@
 #include "crypto/mb/body.h"
 #include "crypto/mb/edwards25519.h"
 
+#define STACK_WIPE_LEN 24576
+#include "crypto/mb/stack_wipe.h"
+
 // Clamped scalars (RFC 7748 5) as four 64-bit words.
 static void read_clamped(struct lane_words *out, const uint8_t *const private_keys[], unsigned n_lanes)
 {
@@ -98,8 +101,8 @@ static void ladder_run(struct fe *out_x, struct fe *out_z, const struct lane_wor
 	*out_z = fe_carry(l.z2);
 }
 
-uint64_t MB_SYMBOL(x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
-	const uint8_t *const peers[], unsigned n)
+static __attribute__((noinline)) uint64_t shared(uint8_t *const out_secrets[],
+	const uint8_t *const private_keys[], const uint8_t *const peers[], unsigned n)
 {
 	struct fe x[VEC_LANES], z[VEC_LANES];
 	struct lane_words k;
@@ -121,7 +124,7 @@ uint64_t MB_SYMBOL(x25519_shared)(uint8_t *const out_secrets[], const uint8_t *c
 // u = (1 + y) / (1 - y) (RFC 7748 4.1) of k B. The clamped k is a multiple of 8 and below 8 L, the least one
 // with k B = 0, so Z - Y is never zero. To be odd, as the comb needs it, k becomes k + L, which is the same
 // point.
-uint64_t MB_SYMBOL(x25519_keygen)(
+static __attribute__((noinline)) uint64_t keygen(
 	uint8_t *const out_public[], const uint8_t *const private_keys[], unsigned n)
 {
 	struct fe x[VEC_LANES], z[VEC_LANES];
@@ -144,4 +147,22 @@ uint64_t MB_SYMBOL(x25519_keygen)(
 	wipe(x, sizeof(x));
 	wipe(z, sizeof(z));
 	return requests_all(n);
+}
+
+uint64_t MB_SYMBOL(x25519_shared)(uint8_t *const out_secrets[], const uint8_t *const private_keys[],
+	const uint8_t *const peers[], unsigned n)
+{
+	uint64_t done = shared(out_secrets, private_keys, peers, n);
+
+	stack_wipe();
+	return done;
+}
+
+uint64_t MB_SYMBOL(x25519_keygen)(
+	uint8_t *const out_public[], const uint8_t *const private_keys[], unsigned n)
+{
+	uint64_t done = keygen(out_public, private_keys, n);
+
+	stack_wipe();
+	return done;
 }
