@@ -48,21 +48,11 @@ void hash_update(struct hash_state *state, struct span bytes)
 	state->block_used = (uint8_t)bytes.len;
 }
 
-// FIPS 180-4 5.1: the last bytes, a one bit, zeros, and the length in bits (64 or 128 bits wide). Returns the
-// number of blocks, 1 or 2.
+// The last bytes and what belongs behind them; returns the number of blocks, 1 or 2.
 static size_t pad(const struct hash_state *state, uint8_t out[2 * HASH_BLOCK_MAX_LEN])
 {
-	size_t block_len = hash_block_len(state->id);
-	size_t length_len = block_len / 8;
-	size_t len = state->block_used + 1 + length_len <= block_len ? block_len : 2 * block_len;
-	uint64_t bits = __builtin_bswap64(state->total_len << 3);
-
 	memcpy(out, state->block, state->block_used);
-	out[state->block_used] = 0x80;
-	memset(out + state->block_used + 1, 0, len - state->block_used - 1);
-	// total_len counts 2^61 bytes and more only in theory: the upper half of the wide form stays zero.
-	memcpy(out + len - sizeof bits, &bits, sizeof bits);
-	return len / block_len;
+	return compress_pad(state->id, out, state->block_used, state->total_len);
 }
 
 void hash_peek(const struct hash_state *state, uint8_t *out)

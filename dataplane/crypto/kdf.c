@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// All of it stands on one function, hmac_buffers: n messages in buffers that have room for their padding go
+// through the compression function stage by stage, all streams of a stage together. A single HMAC is a burst
+// of one.
 #include "crypto/kdf.h"
 
 #include "base/assert.h"
@@ -8,35 +12,79 @@
 
 enum {
 	BURST = 8, // derivations handled at once; longer bursts are cut
-	// HkdfLabel: length, label and context with a length byte each, and HKDF-Expand's counter.
-	INFO_MAX_LEN = 2 + 1 + 255 + 1 + 255 + 1
+	// HkdfLabel (RFC 8446 7.1): length, label and context with a length byte each; HKDF-Expand's counter.
+	INFO_MAX_LEN = 2 + 1 + 255 + 1 + 255 + 1,
+	// A message and its padding.
+	BUFFER_LEN = 6 * HASH_BLOCK_MAX_LEN,
+	SHORT_MAX_LEN = BUFFER_LEN - 1 - HASH_BLOCK_MAX_LEN / 8
 };
+
+_Static_assert(INFO_MAX_LEN + HASH_MAX_LEN <= SHORT_MAX_LEN, "whatever HKDF-Expand-Label hashes is short");
 
 const uint8_t kdf_zeros[HASH_MAX_LEN];
 
-// Keys that fit a block, one per stream: RFC 2104's two pads, all compressed together.
+// HMAC of the lens[i] bytes at buffers[i], each of BUFFER_LEN, which are padded in place.
+static void hmac_buffers(const struct hmac_key *const *keys, uint8_t (*buffers)[BUFFER_LEN],
+	const size_t *lens, uint8_t *const *outs, size_t n)
+{
+	enum hash_id id = keys[0]->id;
+	size_t block_len = hash_block_len(id);
+	struct compress_stream streams[BURST];
+	union hash_words chains[BURST];
+	uint8_t outer[BURST][HASH_BLOCK_MAX_LEN];
+
+	for (size_t i = 0; i < n; i++) {
+		chains[i] = keys[i]->inner;
+		streams[i] = (struct compress_stream){
+			&chains[i], buffers[i], compress_pad(id, buffers[i], lens[i], block_len + lens[i])};
+	}
+	compress_burst(id, streams, n);
+	for (size_t i = 0; i < n; i++) {
+		compress_digest(id, &chains[i], outer[i]);
+		chains[i] = keys[i]->outer;
+		streams[i] = (struct compress_stream){&chains[i], outer[i],
+			compress_pad(id, outer[i], hash_len(id), block_len + hash_len(id))};
+	}
+	compress_burst(id, streams, n);
+	for (size_t i = 0; i < n; i++)
+		compress_digest(id, &chains[i], outs[i]);
+	wipe(chains, n * sizeof chains[0]);
+	wipe(outer, n * sizeof outer[0]);
+}
+
+typedef uint64_t pad_word __attribute__((vector_size(16), may_alias));
+
+// A key that fits a block, XORed with RFC 2104's two pads. Whole vectors are stored, because whole vectors
+// are what the compression function loads a moment later.
+static void xor_pads(struct span secret, size_t block_len, uint8_t *inner, uint8_t *outer)
+{
+	const pad_word inner_pad = {UINT64_C(0x3636363636363636), UINT64_C(0x3636363636363636)};
+	const pad_word outer_pad = {UINT64_C(0x5c5c5c5c5c5c5c5c), UINT64_C(0x5c5c5c5c5c5c5c5c)};
+	pad_word key[HASH_BLOCK_MAX_LEN / sizeof(pad_word)] = {{0}};
+
+	if (secret.len != 0)
+		memcpy(key, secret.data, secret.len);
+	for (size_t i = 0; i < block_len / sizeof(pad_word); i++) {
+		*(pad_word *)(void *)(inner + i * sizeof(pad_word)) = key[i] ^ inner_pad;
+		*(pad_word *)(void *)(outer + i * sizeof(pad_word)) = key[i] ^ outer_pad;
+	}
+	wipe(key, sizeof key);
+}
+
+// Keys that fit a block, all pads compressed together.
 static void key_init_burst(
 	struct hmac_key *const *keys, enum hash_id id, const struct span *secrets, size_t n)
 {
-	uint8_t pads[2 * BURST][HASH_BLOCK_MAX_LEN];
+	_Alignas(16) uint8_t pads[2 * BURST][HASH_BLOCK_MAX_LEN];
 	struct compress_stream streams[2 * BURST];
-	size_t block_len = hash_block_len(id);
 
 	for (size_t i = 0; i < n; i++) {
-		uint8_t *inner = pads[2 * i];
-		uint8_t *outer = pads[2 * i + 1];
-
-		memset(inner, 0x36, block_len);
-		memset(outer, 0x5c, block_len);
-		for (size_t j = 0; j < secrets[i].len; j++) {
-			inner[j] = (uint8_t)(inner[j] ^ secrets[i].data[j]);
-			outer[j] = (uint8_t)(outer[j] ^ secrets[i].data[j]);
-		}
+		xor_pads(secrets[i], hash_block_len(id), pads[2 * i], pads[2 * i + 1]);
 		keys[i]->id = (uint8_t)id;
 		compress_init(&keys[i]->inner, id);
 		compress_init(&keys[i]->outer, id);
-		streams[2 * i] = (struct compress_stream){&keys[i]->inner, inner, 1};
-		streams[2 * i + 1] = (struct compress_stream){&keys[i]->outer, outer, 1};
+		streams[2 * i] = (struct compress_stream){&keys[i]->inner, pads[2 * i], 1};
+		streams[2 * i + 1] = (struct compress_stream){&keys[i]->outer, pads[2 * i + 1], 1};
 	}
 	compress_burst(id, streams, 2 * n);
 	wipe(pads, sizeof pads[0] * 2 * n);
@@ -87,7 +135,7 @@ void hmac_final(struct hmac_state *state, uint8_t *out)
 	wipe(&state->outer, sizeof state->outer);
 }
 
-void hmac_parts(const struct hmac_key *key, const struct span *parts, size_t n_parts, uint8_t *out)
+static void hmac_long(const struct hmac_key *key, const struct span *parts, size_t n_parts, uint8_t *out)
 {
 	struct hmac_state state;
 
@@ -95,6 +143,24 @@ void hmac_parts(const struct hmac_key *key, const struct span *parts, size_t n_p
 	for (size_t i = 0; i < n_parts; i++)
 		hmac_update(&state, parts[i]);
 	hmac_final(&state, out);
+}
+
+void hmac_parts(const struct hmac_key *key, const struct span *parts, size_t n_parts, uint8_t *out)
+{
+	uint8_t buffer[1][BUFFER_LEN];
+	size_t len = 0;
+
+	for (size_t i = 0; i < n_parts; i++) {
+		if (parts[i].len > SHORT_MAX_LEN - len) {
+			hmac_long(key, parts, n_parts, out);
+			return;
+		}
+		if (parts[i].len != 0)
+			memcpy(buffer[0] + len, parts[i].data, parts[i].len);
+		len += parts[i].len;
+	}
+	hmac_buffers(&key, buffer, &len, &out, 1);
+	wipe(buffer, len);
 }
 
 void hmac(enum hash_id id, struct span secret, struct span message, uint8_t *out)
@@ -142,9 +208,8 @@ void hkdf_expand(enum hash_id id, struct span prk, struct span info, struct mut_
 	wipe(&key, sizeof key);
 }
 
-// struct HkdfLabel of RFC 8446 7.1.
-static struct span write_label(
-	uint8_t buffer[INFO_MAX_LEN], const char *label, struct span context, size_t out_len)
+// struct HkdfLabel of RFC 8446 7.1; returns its length.
+static size_t write_label(uint8_t *buffer, const char *label, struct span context, size_t out_len)
 {
 	struct writer writer = writer_over((struct mut_span){buffer, INFO_MAX_LEN});
 	struct writer_mark mark;
@@ -158,7 +223,7 @@ static struct span write_label(
 	writer_bytes(&writer, context);
 	writer_close(&writer, mark);
 	SLUICE_ASSERT(writer_ok(&writer));
-	return writer_span(&writer);
+	return writer.len;
 }
 
 void kdf_expand_label(
@@ -166,7 +231,13 @@ void kdf_expand_label(
 {
 	uint8_t info[INFO_MAX_LEN];
 
-	hkdf_expand(id, secret, write_label(info, label, context, out.len), out);
+	if (out.len <= hash_len(id)) {
+		const struct kdf_label_job job = {secret, label, context, out};
+
+		kdf_expand_label_burst(id, &job, 1);
+		return;
+	}
+	hkdf_expand(id, secret, span_of(info, write_label(info, label, context, out.len)), out);
 }
 
 void kdf_derive_secret(
@@ -195,41 +266,28 @@ static void key_jobs(enum hash_id id, const struct kdf_label_job *jobs, size_t n
 	key_init_burst(fresh, id, secrets, n_fresh);
 }
 
-// Single-block HKDF-Expand of up to BURST jobs, stage by stage.
+// Single-block HKDF-Expand (RFC 5869 2.3: T(1) = HMAC(PRK, info | 1)) of up to BURST jobs.
 static void expand_label_burst(enum hash_id id, const struct kdf_label_job *jobs, size_t n)
 {
-	static const uint8_t first_counter = 1;
 	struct hmac_key keys[BURST];
 	const struct hmac_key *key_of[BURST];
-	struct hash_state states[BURST];
-	struct hash_state *state_at[BURST];
+	uint8_t buffers[BURST][BUFFER_LEN];
+	size_t lens[BURST];
 	uint8_t digests[BURST][HASH_MAX_LEN];
 	uint8_t *digest_at[BURST];
-	struct span inputs[BURST];
 
 	key_jobs(id, jobs, n, keys, key_of);
 	for (size_t i = 0; i < n; i++) {
-		uint8_t info[INFO_MAX_LEN];
-		struct span label = write_label(info, jobs[i].label, jobs[i].context, jobs[i].out.len);
-
 		SLUICE_ASSERT(jobs[i].out.len <= hash_len(id));
-		state_at[i] = &states[i];
+		lens[i] = write_label(buffers[i], jobs[i].label, jobs[i].context, jobs[i].out.len);
+		buffers[i][lens[i]++] = 1;
 		digest_at[i] = digests[i];
-		init_after_pad(&states[i], id, &key_of[i]->inner);
-		hash_update(&states[i], label);
-		hash_update(&states[i], span_of(&first_counter, 1));
 	}
-	hash_final_burst(state_at, digest_at, n);
-	for (size_t i = 0; i < n; i++) {
-		init_after_pad(&states[i], id, &key_of[i]->outer);
-		inputs[i] = span_of(digests[i], hash_len(id));
-	}
-	hash_update_burst(state_at, inputs, n);
-	hash_final_burst(state_at, digest_at, n);
+	hmac_buffers(key_of, buffers, lens, digest_at, n);
 	for (size_t i = 0; i < n; i++)
 		memcpy(jobs[i].out.data, digests[i], jobs[i].out.len);
-	wipe(keys, sizeof keys);
-	wipe(digests, sizeof digests);
+	wipe(keys, n * sizeof keys[0]);
+	wipe(digests, n * sizeof digests[0]);
 }
 
 void kdf_expand_label_burst(enum hash_id id, const struct kdf_label_job *jobs, size_t n)

@@ -11,7 +11,6 @@
 // Bits of CPUID leaf 1 ECX and leaf 7 EBX, ECX (Intel SDM volume 2, CPUID).
 #define LEAF1_RDRAND (1u << 30)
 #define LEAF7_SHA    (1u << 29)
-#define LEAF7_BMI2   (1u << 8)
 #define LEAF7_VAES   (1u << 9)
 
 static struct select_features features;
@@ -20,12 +19,14 @@ __attribute__((constructor)) static void read_features(void)
 {
 	unsigned eax, ebx, ecx, edx;
 
+	__builtin_cpu_init();
 	features.avx512_ifma = mb_kernels_select() != NULL;
+	features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+			  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx))
 		features.rdrand = (ecx & LEAF1_RDRAND) != 0;
 	if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
 		features.sha_ni = (ebx & LEAF7_SHA) != 0;
-		features.bmi2 = (ebx & LEAF7_BMI2) != 0;
 		features.vaes = (ecx & LEAF7_VAES) != 0;
 	}
 }
@@ -56,9 +57,10 @@ const char *select_lanes_name(enum select_lanes lanes)
 
 size_t select_describe(enum select_lanes lanes, char *out, size_t out_len)
 {
-	int len = snprintf(out, out_len, "lanes %s, sha256 %s, aead ipsec-mb %s%s, scalar %s",
+	int len = snprintf(out, out_len, "lanes %s, sha256 %s, sha384 %s, aead ipsec-mb %s%s, scalar %s",
 		select_lanes_name(select_resolve_lanes(lanes)), features.sha_ni ? "sha-ni" : "portable",
-		imb_get_version_str(), features.vaes ? " vaes" : "", OpenSSL_version(OPENSSL_VERSION_STRING));
+		features.avx512 ? "avx512" : "scalar", imb_get_version_str(), features.vaes ? " vaes" : "",
+		OpenSSL_version(OPENSSL_VERSION_STRING));
 
 	return len < 0 ? 0 : (size_t)len < out_len ? (size_t)len : out_len - 1;
 }

@@ -18,9 +18,9 @@ enum select_lanes {
 };
 
 struct select_features {
-	bool avx512_ifma; // and the AVX-512 F, DQ, BW, VL that the kernels use
+	bool avx512;      // F, DQ, BW and VL, and a system that saves the registers
+	bool avx512_ifma; // what the kernels of crypto/mb need
 	bool sha_ni;
-	bool bmi2;
 	bool vaes;
 	bool rdrand;
 };

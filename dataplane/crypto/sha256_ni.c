@@ -4,7 +4,7 @@
 // for this one instruction set; its plain reference is sha256_blocks_portable.
 //
 // sha256rnds2 does two rounds but takes four cycles, and each needs the one before: a single stream leaves
-// the unit idle most of the time. So the body is written for n streams side by side, and n is 1, 2 or 4.
+// the unit idle most of the time. So the body is written for n streams side by side, and n is 1 to 4.
 //
 // The instructions keep the eight working variables as two vectors, (a b e f) and (c d g h), highest word
 // first.
@@ -66,14 +66,17 @@ INLINE __m128i next_words(__m128i w0, __m128i w1, __m128i w2, __m128i w3)
 	return _mm_sha256msg2_epu32(sum, w3);
 }
 
-// n_streams is a constant wherever this is inlined, so that all loops vanish.
-INLINE void blocks(uint32_t *const *chains, const uint8_t *const *data, size_t n_blocks, int n_streams)
+// n_streams is a constant wherever this is inlined, so that all loops over streams vanish.
+INLINE void blocks(struct compress_stream *const *streams, size_t n_blocks, int n_streams)
 {
-	struct ni_state state[4], before[4];
-	__m128i w[4][4];
+	struct ni_state state[SHA256_WIDTH], before[SHA256_WIDTH];
+	const uint8_t *data[SHA256_WIDTH];
+	__m128i w[SHA256_WIDTH][4];
 
-	for (int s = 0; s < n_streams; s++)
-		state[s] = state_load(chains[s]);
+	for (int s = 0; s < n_streams; s++) {
+		state[s] = state_load(streams[s]->chain->w32);
+		data[s] = streams[s]->data;
+	}
 	for (size_t block = 0; block < n_blocks; block++) {
 		for (int s = 0; s < n_streams; s++)
 			before[s] = state[s];
@@ -96,20 +99,31 @@ INLINE void blocks(uint32_t *const *chains, const uint8_t *const *data, size_t n
 		}
 	}
 	for (int s = 0; s < n_streams; s++)
-		state_store(chains[s], state[s]);
+		state_store(streams[s]->chain->w32, state[s]);
 }
 
 void sha256_blocks_ni(uint32_t chain[8], const uint8_t *data, size_t n_blocks)
 {
-	blocks(&chain, &data, n_blocks, 1);
+	struct compress_stream stream = {(union hash_words *)(void *)chain, data, n_blocks};
+	struct compress_stream *pointer = &stream;
+
+	blocks(&pointer, n_blocks, 1);
 }
 
-void sha256_blocks_ni_x2(uint32_t *const chains[2], const uint8_t *const data[2], size_t n_blocks)
+void sha256_blocks_ni_many(struct compress_stream *const *streams, size_t n, size_t n_blocks)
 {
-	blocks(chains, data, n_blocks, 2);
-}
-
-void sha256_blocks_ni_x4(uint32_t *const chains[4], const uint8_t *const data[4], size_t n_blocks)
-{
-	blocks(chains, data, n_blocks, 4);
+	switch (n) {
+	case 4:
+		blocks(streams, n_blocks, 4);
+		break;
+	case 3:
+		blocks(streams, n_blocks, 3);
+		break;
+	case 2:
+		blocks(streams, n_blocks, 2);
+		break;
+	default:
+		blocks(streams, n_blocks, 1);
+		break;
+	}
 }

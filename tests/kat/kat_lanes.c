@@ -14,7 +14,8 @@ struct lanes *lanes_begin(const char *set, lane_run *run)
 }
 
 // One turn: vector i in lane (i + turn) mod 8.
-static void run_turn(struct lanes *lanes, const struct mb_kernels *kernels, unsigned turn, bool passed[MB_LANES])
+static void run_turn(
+	struct lanes *lanes, const struct mb_kernels *kernels, unsigned turn, bool passed[MB_LANES])
 {
 	static const uint8_t zeros[LANE_OUTPUT_LEN];
 	const struct lane_vector *vectors[MB_LANES];
@@ -37,7 +38,7 @@ static void run_turn(struct lanes *lanes, const struct mb_kernels *kernels, unsi
 
 static void run_all(struct lanes *lanes)
 {
-	const struct mb_kernels *bodies[2] = {&mb_kernels_plain, mb_kernels_select()};
+	static unsigned n_runs;
 	bool passed[MB_LANES];
 
 	for (unsigned i = 0; i < MB_LANES; i++) {
@@ -45,10 +46,13 @@ static void run_all(struct lanes *lanes)
 		if (i >= lanes->n)
 			lanes->vectors[i] = lanes->vectors[0];
 	}
-	for (unsigned body = 0; body < 2 && bodies[body] != NULL; body++) {
-		for (unsigned turn = 0; turn < MB_LANES; turn++)
-			run_turn(lanes, bodies[body], turn, passed);
+	for (unsigned turn = 0; turn < MB_LANES; turn++) {
+		if (turn == n_runs % MB_LANES || getenv("KAT_ALL_TURNS") != NULL)
+			run_turn(lanes, &mb_kernels_plain, turn, passed);
+		if (mb_kernels_select() != NULL)
+			run_turn(lanes, mb_kernels_select(), turn, passed);
 	}
+	n_runs++;
 	for (unsigned i = 0; i < lanes->n; i++)
 		kat_check(passed[i], lanes->set, lanes->vectors[i].name);
 	lanes->n = 0;
@@ -89,6 +93,17 @@ bool lanes_number(uint8_t *out, size_t len, struct span number)
 	if (number.len != 0)
 		memcpy(out + len - number.len, number.data, number.len);
 	return true;
+}
+
+struct span lanes_bytes(const struct kat_file *file, const char *name)
+{
+	const char *value = kat_field(file, name);
+	char even[2 * LANE_INPUT_LEN + 2];
+
+	if (value == NULL || strlen(value) % 2 == 0)
+		return kat_bytes(file, name);
+	(void)snprintf(even, sizeof(even), "0%s", value);
+	return kat_parse(even);
 }
 
 bool lanes_curve(const char *text, enum mb_curve *out_curve)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Vectors for the eight-lane kernels: gathered by eight, and each eight run eight times, turned by one lane, on
-// both bodies, so that every vector sees every lane and every neighbour.
+// Vectors for the eight-lane kernels: gathered by eight, and each eight run eight times, turned by one lane,
+// on both bodies, so that every vector sees every lane and every neighbour.
 #pragma once
 
 #include "crypto/mb/kernels.h"
@@ -43,6 +43,9 @@ void lanes_end(struct lanes *lanes);
 
 // Copies a big-endian number into len bytes, without or with zeros in front; false if it doesn't fit.
 bool lanes_number(uint8_t *out, size_t len, struct span number);
+
+// As kat_bytes, for numbers that may have an odd count of hexadecimal digits.
+struct span lanes_bytes(const struct kat_file *file, const char *name);
 
 // "[P-256,SHA-1]" or "P-256" -> the curve; false for other curves.
 bool lanes_curve(const char *text, enum mb_curve *out_curve);

@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <string.h>
 
-static uint64_t run_shared(const struct mb_kernels *kernels, const struct lane_vector *const vectors[MB_LANES],
-	uint8_t out[MB_LANES][LANE_OUTPUT_LEN])
+static uint64_t run_shared(const struct mb_kernels *kernels,
+	const struct lane_vector *const vectors[MB_LANES], uint8_t out[MB_LANES][LANE_OUTPUT_LEN])
 {
 	uint8_t *outs[MB_LANES];
 	const uint8_t *keys[MB_LANES], *peers[MB_LANES];
@@ -20,8 +20,8 @@ static uint64_t run_shared(const struct mb_kernels *kernels, const struct lane_v
 	return kernels->x25519_shared(outs, keys, peers, MB_LANES);
 }
 
-static uint64_t run_keygen(const struct mb_kernels *kernels, const struct lane_vector *const vectors[MB_LANES],
-	uint8_t out[MB_LANES][LANE_OUTPUT_LEN])
+static uint64_t run_keygen(const struct mb_kernels *kernels,
+	const struct lane_vector *const vectors[MB_LANES], uint8_t out[MB_LANES][LANE_OUTPUT_LEN])
 {
 	uint8_t *outs[MB_LANES];
 	const uint8_t *keys[MB_LANES];
@@ -131,7 +131,8 @@ static struct span json_bytes(const json_t *object, const char *name)
 	return value == NULL ? span_of(NULL, 0) : kat_parse(value);
 }
 
-// The keys of x25519_asn_test.json lie in SubjectPublicKeyInfo and PKCS #8 (RFC 8410); those in this one form are taken.
+// The keys of x25519_asn_test.json lie in SubjectPublicKeyInfo and PKCS #8 (RFC 8410); those in this one form
+// are taken.
 static struct span after_prefix(struct span bytes, const char *prefix_hex)
 {
 	struct span prefix = kat_parse(prefix_hex);

@@ -162,42 +162,38 @@ static void test_bursts(void **state)
 	}
 }
 
-// The bodies against each other: the burst tests only ever see the one that this CPU chose.
+// Every number of streams side by side, each against the body for one.
 static void test_bodies_agree(void **state)
 {
-	uint8_t data[4][5 * 128];
-	const uint8_t *at[4] = {data[0], data[1], data[2], data[3]};
+	static uint8_t data[SHA512_WIDTH][5 * HASH_BLOCK_MAX_LEN];
+	union hash_words expected[SHA512_WIDTH], chain[SHA512_WIDTH];
+	struct compress_stream streams[SHA512_WIDTH], *at[SHA512_WIDTH];
 
 	(void)state;
 	assert_int_equal(RAND_bytes((uint8_t *)data, sizeof data), 1);
-	for (size_t n = 0; n <= 5; n++) {
-		union hash_words expected[4], chain[4];
-		uint32_t *chains[4] = {chain[0].w32, chain[1].w32, chain[2].w32, chain[3].w32};
-
-		for (int i = 0; i < 4; i++) {
-			compress_init(&expected[i], HASH_SHA256);
-			sha256_blocks_portable(expected[i].w32, data[i], n);
-			compress_init(&chain[i], HASH_SHA256);
-		}
-		if (select_features()->sha_ni) {
-			sha256_blocks_ni_x4(chains, at, n);
-			for (int i = 0; i < 4; i++)
-				assert_memory_equal(chain[i].w32, expected[i].w32, 32);
-			compress_init(&chain[0], HASH_SHA256);
-			compress_init(&chain[1], HASH_SHA256);
-			sha256_blocks_ni_x2(chains, at, n);
-			for (int i = 0; i < 2; i++)
-				assert_memory_equal(chain[i].w32, expected[i].w32, 32);
-			compress_init(&chain[0], HASH_SHA256);
-			sha256_blocks_ni(chain[0].w32, data[0], n);
-			assert_memory_equal(chain[0].w32, expected[0].w32, 32);
-		}
-		compress_init(&expected[0], HASH_SHA512);
-		compress_init(&chain[0], HASH_SHA512);
-		sha512_blocks_portable(expected[0].w64, data[0], n);
-		if (select_features()->bmi2) {
-			sha512_blocks_bmi2(chain[0].w64, data[0], n);
-			assert_memory_equal(chain[0].w64, expected[0].w64, 64);
+	for (size_t n = 1; n <= SHA512_WIDTH; n++) {
+		for (size_t n_blocks = 0; n_blocks <= 5; n_blocks++) {
+			for (unsigned id = 0; id <= HASH_SHA384; id++) {
+				for (size_t i = 0; i < n; i++) {
+					compress_init(&expected[i], id);
+					compress_init(&chain[i], id);
+					at[i] = &streams[i];
+					streams[i] = (struct compress_stream){&chain[i], data[i], n_blocks};
+					if (id == HASH_SHA256)
+						sha256_blocks_portable(expected[i].w32, data[i], n_blocks);
+					else
+						compress_blocks(id, &expected[i], data[i], n_blocks);
+				}
+				if (id == HASH_SHA256 && select_features()->sha_ni && n <= SHA256_WIDTH)
+					sha256_blocks_ni_many(at, n, n_blocks);
+				else if (id == HASH_SHA384 && select_features()->avx512)
+					sha512_blocks_x8(at, n, n_blocks);
+				else
+					continue;
+				for (size_t i = 0; i < n; i++)
+					assert_memory_equal(
+						&chain[i], &expected[i], id == HASH_SHA256 ? 32 : 64);
+			}
 		}
 	}
 }
