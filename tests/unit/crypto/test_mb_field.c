@@ -334,6 +334,33 @@ static void test_inversion(void **state)
 	check_inversion(&order);
 }
 
+// Two inversions at once give what each gives alone.
+static void test_inversion_of_two(void **state)
+{
+	struct stream stream = {47};
+	BIGNUM *primes[2] = {modulus_of(&field), modulus_of(&order)};
+	struct fe a[3], b[3], a_originals[3], b_originals[3];
+
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++) {
+		for (unsigned i = 0; i < n; i++) {
+			a_originals[i] = a[i] = draw(&stream, &field, 2);
+			b_originals[i] = b[i] = draw(&stream, &order, 2);
+		}
+		mod_invert_all_two(&field, a, &order, b, n);
+		for (unsigned i = 0; i < n; i++) {
+			factor = r_inverse(primes[0]);
+			check(fe_constant(field.one), a[i], a_originals[i], reference_montgomery, primes[0]);
+			BN_free(factor);
+			factor = r_inverse(primes[1]);
+			check(fe_constant(order.one), b[i], b_originals[i], reference_montgomery, primes[1]);
+			BN_free(factor);
+		}
+	}
+	BN_free(primes[0]);
+	BN_free(primes[1]);
+}
+
 static int reference_first(BIGNUM *r, const BIGNUM *a, const BIGNUM *b, const BIGNUM *m, BN_CTX *ctx)
 {
 	(void)b;
@@ -397,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_tighten),
 		cmocka_unit_test(test_joint_products),
+		cmocka_unit_test(test_inversion_of_two),
 #endif
 		cmocka_unit_test(test_inversion),
 	};
