@@ -35,11 +35,13 @@ static enum tls_verdict keep(struct tls_handshake *hs, unsigned which, struct sp
 
 static struct span kept(const struct tls_handshake *hs, unsigned which)
 {
-	const uint8_t *place = hs->kept.data + hs->kept.start;
+	size_t offset = hs->kept.start;
 
+	if (hs->kept_lens[which] == 0)
+		return span_of(NULL, 0);
 	for (unsigned i = 0; i < which; i++)
-		place += hs->kept_lens[i];
-	return span_of(place, hs->kept_lens[which]);
+		offset += hs->kept_lens[i];
+	return span_of(hs->kept.data + offset, hs->kept_lens[which]);
 }
 
 // RFC 7627 5.3: the extension must be there in the resumed handshake exactly if it was in the first; we keep no

@@ -275,7 +275,7 @@ static void begin_client(struct side *side, uint8_t options)
 	tls_conn_init(&side->conn);
 	SLUICE_ASSERT(tls_client_start(&engine, &side->conn, &client_config, &params));
 	side->handshaking = true;
-	(void)step(side, span_of(NULL, 0));
+	(void)step(side, span_of(side->out, 0));
 }
 
 void tls_fuzz_server(const uint8_t *data, size_t len)
