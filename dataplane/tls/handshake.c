@@ -573,7 +573,7 @@ bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn, const st
 		return false;
 	hs->client = config;
 	hs->common = &config->common;
-	if (params->name.len <= TLS_NAME_MAX) {
+	if (params->name.len != 0 && params->name.len <= TLS_NAME_MAX) {
 		memcpy(hs->report.name, params->name.data, params->name.len);
 		hs->report.name_len = (uint8_t)params->name.len;
 	}

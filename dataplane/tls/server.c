@@ -40,7 +40,8 @@ static enum tls_verdict find_name(struct tls_handshake *hs, const struct tls_cli
 	const struct tls_name_entry *entry = NULL;
 	enum tls_name_match match = tls_names_find(hs->server->names, hello->server_name, &entry);
 
-	memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
+	if (hello->server_name.len != 0)
+		memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
 	hs->report.name_len = (uint8_t)hello->server_name.len;
 	hs->report.name_match = (uint8_t)match;
 	if (match == TLS_NAME_NONE ||
