@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server's first step: what a ClientHello says about version, name and protocol, which both versions treat
-// alike; the rest is decided in server_13.c or server_12.c.
+// The server's first step: what a ClientHello says about version, name and protocol, which both versions
+// treat alike; the rest is decided in server_13.c or server_12.c.
 #include "tls/server.h"
 
 #include "tls/handshake_state.h"
@@ -11,8 +11,8 @@ static uint16_t choose_version(const struct tls_handshake *hs, const struct tls_
 {
 	for (uint16_t version = hs->common->version_max; version >= hs->common->version_min; version--) {
 		bool offered = tls_client_hello_has(hello, TLS_EXTENSION_SUPPORTED_VERSIONS)
-			? tls_list_has(hello->versions, version)
-			: version == TLS_VERSION_12 && hello->legacy_version >= TLS_VERSION_12;
+				       ? tls_list_has(hello->versions, version)
+				       : version == TLS_VERSION_12 && hello->legacy_version >= TLS_VERSION_12;
 
 		if (offered)
 			return version;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every parser of a handshake message, chosen by the first byte, over the rest; everything that it hands out is
-// touched, so that ASan sees a span that lies.
+// Every parser of a handshake message, chosen by the first byte, over the rest; everything that it hands out
+// is touched, so that ASan sees a span that lies.
 #include "base/assert.h"
 #include "tls/certificate_message.h"
 #include "tls/certificate_request.h"

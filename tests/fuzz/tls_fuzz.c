@@ -10,7 +10,10 @@
 #include "tls/record.h"
 #include "tls_predictable.h"
 
-enum { PLAIN_MAX = TLS_CIPHERTEXT_MAX_12, OUT_LEN = 65536 };
+enum {
+	PLAIN_MAX = TLS_CIPHERTEXT_MAX_12,
+	OUT_LEN = 65536
+};
 
 static struct crypto crypto;
 static struct tls_engine engine;
@@ -21,8 +24,8 @@ static struct tls_session kept;
 static struct tls_server_config server_config;
 static struct tls_client_config client_config;
 
-static bool ask(struct tls_verifier *verifier, struct tls_reference who, const struct tls_verify_question *question,
-	struct tls_verify_answer *out_answer)
+static bool ask(struct tls_verifier *verifier, struct tls_reference who,
+	const struct tls_verify_question *question, struct tls_verify_answer *out_answer)
 {
 	(void)verifier;
 	(void)who;
@@ -197,8 +200,8 @@ static size_t step_record(struct side *side, struct tls_stream stream)
 		tls_conn_refuse(&engine, &side->conn, verdict);
 		side->over = true;
 	} else {
-		enum tls_received received =
-			tls_conn_receive(&engine, &side->conn, record.type, span_of(plain, record.content_len));
+		enum tls_received received = tls_conn_receive(
+			&engine, &side->conn, record.type, span_of(plain, record.content_len));
 
 		side->over = received == TLS_RECEIVED_FAULT || received == TLS_RECEIVED_ALERT;
 	}
@@ -247,8 +250,8 @@ static void run(struct side *side, uint8_t chunk, struct span bytes)
 static void end(struct side *side)
 {
 	tls_conn_destroy(&engine, &side->conn);
-	SLUICE_ASSERT(engine.handshakes.n_used == 0 && engine.blocks.n_used == 0 && engine.medium.n_used == 0 &&
-		engine.large.n_used == 0 && engine.clients.n_used == 0);
+	SLUICE_ASSERT(engine.handshakes.n_used == 0 && engine.blocks.n_used == 0 &&
+		      engine.medium.n_used == 0 && engine.large.n_used == 0 && engine.clients.n_used == 0);
 }
 
 static void begin_server(struct side *side)
@@ -261,7 +264,8 @@ static void begin_server(struct side *side)
 static void begin_client(struct side *side, uint8_t options)
 {
 	struct tls_client_params params = {.name = span_of_string("sluice.test")};
-	struct tls_session session = {.state = {.lifetime_s = 7200, .version = TLS_VERSION_13, .suite = 0x1301, .secret_len = 32},
+	struct tls_session session = {
+		.state = {.lifetime_s = 7200, .version = TLS_VERSION_13, .suite = 0x1301, .secret_len = 32},
 		.ticket_len = 200};
 
 	if ((options & TLS_FUZZ_NO_13) != 0) {

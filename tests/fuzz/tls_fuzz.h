@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One side of a TLS connection, fed with what a fuzzer makes of the other side's bytes, over predictable crypto.
+// One side of a TLS connection, fed with what a fuzzer makes of the other side's bytes, over predictable
+// crypto.
 //
 // The first byte of an input chooses the configuration, the second how the rest is cut into arrivals.
 #pragma once

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Predictable crypto, linked into fuzz targets only, so that a fuzzer gets past every check that real cryptography
-// would stop it at: sealing leaves the text as it is, opening accepts any tag, every MAC and secret is the same
-// constant, every share is good, every signature is right. The headers are crypto's own; this is another body of
-// them, chosen when linking (DESIGN.md section 7).
+// Predictable crypto, linked into fuzz targets only, so that a fuzzer gets past every check that real
+// cryptography would stop it at: sealing leaves the text as it is, opening accepts any tag, every MAC and
+// secret is the same constant, every share is good, every signature is right. The headers are crypto's own;
+// this is another body of them, chosen when linking (DESIGN.md section 7).
+#include "tls_predictable.h"
 #include "base/assert.h"
 #include "crypto/crypto.h"
 #include "crypto/group.h"
 #include "crypto/kdf.h"
 #include "crypto/sign.h"
 #include "crypto/verify.h"
-#include "tls_predictable.h"
 
-enum { CONSTANT = 0x46 };
+enum {
+	CONSTANT = 0x46
+};
 
 const uint8_t kdf_zeros[HASH_MAX_LEN];
 
@@ -164,8 +166,8 @@ void aead_seal(struct aead_cache *cache, struct aead_key *key, const uint8_t non
 	fill(out.data + aad_and_plaintext[1].len, AEAD_TAG_LEN);
 }
 
-enum aead_status aead_open(struct aead_cache *cache, struct aead_key *key, const uint8_t nonce[AEAD_NONCE_LEN],
-	const struct span aad_and_box[2], struct mut_span out)
+enum aead_status aead_open(struct aead_cache *cache, struct aead_key *key,
+	const uint8_t nonce[AEAD_NONCE_LEN], const struct span aad_and_box[2], struct mut_span out)
 {
 	(void)cache;
 	(void)key;
@@ -176,9 +178,21 @@ enum aead_status aead_open(struct aead_cache *cache, struct aead_key *key, const
 }
 
 static const struct group groups[N_GROUPS] = {
-	{.id = GROUP_X25519, .client_share_len = 32, .server_share_len = 32, .private_len = 32, .secret_len = 32},
-	{.id = GROUP_SECP256R1, .client_share_len = 65, .server_share_len = 65, .private_len = 32, .secret_len = 32},
-	{.id = GROUP_SECP384R1, .client_share_len = 97, .server_share_len = 97, .private_len = 48, .secret_len = 48},
+	{.id = GROUP_X25519,
+		.client_share_len = 32,
+		.server_share_len = 32,
+		.private_len = 32,
+		.secret_len = 32},
+	{.id = GROUP_SECP256R1,
+		.client_share_len = 65,
+		.server_share_len = 65,
+		.private_len = 32,
+		.secret_len = 32},
+	{.id = GROUP_SECP384R1,
+		.client_share_len = 97,
+		.server_share_len = 97,
+		.private_len = 48,
+		.secret_len = 48},
 };
 
 const struct group *group_find(uint16_t id)
@@ -217,7 +231,8 @@ enum key_exchange_status key_exchange_finish(
 {
 	(void)crypto;
 	SLUICE_ASSERT(exchange->group != NULL);
-	return server_share.len == exchange->group->server_share_len ? KEY_EXCHANGE_DONE : KEY_EXCHANGE_BAD_SHARE;
+	return server_share.len == exchange->group->server_share_len ? KEY_EXCHANGE_DONE
+								     : KEY_EXCHANGE_BAD_SHARE;
 }
 
 enum key_exchange_status key_exchange_accept(struct crypto *crypto, struct key_exchange *exchange,
@@ -254,8 +269,8 @@ enum sign_status sign_start(struct crypto *crypto, struct signing *signing, cons
 	return sign_start_digest(crypto, signing, key, scheme, message.data);
 }
 
-enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing, const struct private_key *key,
-	const struct scheme *scheme, const uint8_t *digest)
+enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing,
+	const struct private_key *key, const struct scheme *scheme, const uint8_t *digest)
 {
 	(void)crypto;
 	(void)digest;

@@ -485,10 +485,10 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 
 	(void)ssl;
 	(void)argument;
-	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, sizeof ours - 1, in, in_len) ==
-			OPENSSL_NPN_NEGOTIATED
-		? SSL_TLSEXT_ERR_OK
-		: SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, sizeof ours - 1, in,
+		       in_len) == OPENSSL_NPN_NEGOTIATED
+		       ? SSL_TLSEXT_ERR_OK
+		       : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 // Protocol, staple and name, as the other side sees them.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages as bytes: what builders write, parsers read back; and each way of being malformed is refused with the
-// alert that the RFC names.
+// Messages as bytes: what builders write, parsers read back; and each way of being malformed is refused with
+// the alert that the RFC names.
 #include "seam/cmocka_all.h"
 
 #include "tls/certificate_message.h"
@@ -82,7 +82,8 @@ static void test_client_hello_round_trip(void **state)
 		assert_true(span_equal(hello.ticket, offer.ticket_12));
 		assert_true(tls_list_has(hello.suites, 0xc02b) && !tls_list_has(hello.suites, 0xc030));
 		assert_true(tls_list_has(hello.versions, TLS_VERSION_12));
-		assert_true(hello.fallback && hello.psk_dhe && hello.wants_staple && hello.secure_renegotiation);
+		assert_true(
+			hello.fallback && hello.psk_dhe && hello.wants_staple && hello.secure_renegotiation);
 		assert_int_equal(hello.record_size_limit, 4096);
 		assert_int_equal(hello.binders_len, 2 + 1 + 32);
 		assert_true(tls_next_identity(&hello.identities, &identity));
@@ -113,7 +114,8 @@ static void test_client_hello_cut_short(void **state)
 	for (size_t len = 0; len < body.len; len++) {
 		enum tls_verdict verdict = tls_client_hello_parse(span_of(body.data, len), &hello);
 
-		assert_true(verdict == TLS_REFUSE_DECODE_ERROR || (verdict == TLS_OK && hello.extensions.present == 0));
+		assert_true(verdict == TLS_REFUSE_DECODE_ERROR ||
+			    (verdict == TLS_OK && hello.extensions.present == 0));
 	}
 	buffer[writer.len] = 0;
 	assert_int_equal(
@@ -141,50 +143,53 @@ static enum tls_verdict hello_with(const void *extensions, size_t len, struct tl
 
 static void test_malformed_extensions(void **state)
 {
-#define CASE(bytes, verdict) {bytes, sizeof bytes - 1, verdict}
+#define CASE(bytes, verdict) \
+	{ \
+		bytes, sizeof bytes - 1, verdict \
+	}
 	static const struct {
 		const char *bytes;
 		size_t len;
 		enum tls_verdict verdict;
 	} cases[] = {
-		CASE("\0\0\0\0", TLS_REFUSE_DECODE_ERROR),                          // server_name: empty
-		CASE("\0\0\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                      // no name
-		CASE("\0\0\0\5\0\3\0\0\0", TLS_REFUSE_DECODE_ERROR),                // empty name
-		CASE("\0\0\0\6\0\4\1\0\1a", TLS_REFUSE_DECODE_ERROR),               // unknown type
-		CASE("\0\0\0\6\0\4\0\0\1\0", TLS_REFUSE_DECODE_ERROR),              // a zero in the name
-		CASE("\0\0\0\7\0\4\0\0\1ab", TLS_REFUSE_DECODE_ERROR),              // bytes behind the list
+		CASE("\0\0\0\0", TLS_REFUSE_DECODE_ERROR),             // server_name: empty
+		CASE("\0\0\0\2\0\0", TLS_REFUSE_DECODE_ERROR),         // no name
+		CASE("\0\0\0\5\0\3\0\0\0", TLS_REFUSE_DECODE_ERROR),   // empty name
+		CASE("\0\0\0\6\0\4\1\0\1a", TLS_REFUSE_DECODE_ERROR),  // unknown type
+		CASE("\0\0\0\6\0\4\0\0\1\0", TLS_REFUSE_DECODE_ERROR), // a zero in the name
+		CASE("\0\0\0\7\0\4\0\0\1ab", TLS_REFUSE_DECODE_ERROR), // bytes behind the list
 		CASE("\0\0\0\6\0\4\0\0\1a", TLS_OK),
-		CASE("\0\12\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                     // supported_groups: empty
-		CASE("\0\12\0\3\0\1\0", TLS_REFUSE_DECODE_ERROR),                   // odd
-		CASE("\0\12\0\5\0\2\0\35\0", TLS_REFUSE_DECODE_ERROR),              // trailing
+		CASE("\0\12\0\2\0\0", TLS_REFUSE_DECODE_ERROR),        // supported_groups: empty
+		CASE("\0\12\0\3\0\1\0", TLS_REFUSE_DECODE_ERROR),      // odd
+		CASE("\0\12\0\5\0\2\0\35\0", TLS_REFUSE_DECODE_ERROR), // trailing
 		CASE("\0\12\0\4\0\2\0\35", TLS_OK),
-		CASE("\0\15\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                     // signature_algorithms: empty
-		CASE("\0\20\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                     // ALPN: empty
-		CASE("\0\20\0\3\0\1\0", TLS_REFUSE_DECODE_ERROR),                   // empty name
-		CASE("\0\20\0\4\0\2\2a", TLS_REFUSE_DECODE_ERROR),                  // name too long
+		CASE("\0\15\0\2\0\0", TLS_REFUSE_DECODE_ERROR),    // signature_algorithms: empty
+		CASE("\0\20\0\2\0\0", TLS_REFUSE_DECODE_ERROR),    // ALPN: empty
+		CASE("\0\20\0\3\0\1\0", TLS_REFUSE_DECODE_ERROR),  // empty name
+		CASE("\0\20\0\4\0\2\2a", TLS_REFUSE_DECODE_ERROR), // name too long
 		CASE("\0\20\0\4\0\2\1a", TLS_OK),
-		CASE("\0\27\0\1\0", TLS_REFUSE_DECODE_ERROR),                       // EMS with a body
-		CASE("\0\34\0\2\0\77", TLS_REFUSE_ILLEGAL_PARAMETER),               // record_size_limit 63
+		CASE("\0\27\0\1\0", TLS_REFUSE_DECODE_ERROR),         // EMS with a body
+		CASE("\0\34\0\2\0\77", TLS_REFUSE_ILLEGAL_PARAMETER), // record_size_limit 63
 		CASE("\0\34\0\2\0\0", TLS_REFUSE_ILLEGAL_PARAMETER),
 		CASE("\0\34\0\1\100", TLS_REFUSE_DECODE_ERROR),
 		CASE("\0\34\0\2\0\100", TLS_OK),
-		CASE("\0\51\0\4\0\0\0\0", TLS_REFUSE_DECODE_ERROR),                 // PSK: no identity
-		CASE("\0\52\0\1\0", TLS_REFUSE_DECODE_ERROR),                       // early_data with a body
-		CASE("\0\53\0\1\0", TLS_REFUSE_DECODE_ERROR),                       // versions: empty
-		CASE("\0\53\0\2\1\3", TLS_REFUSE_DECODE_ERROR),                     // odd
-		CASE("\0\54\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                     // cookie: empty
-		CASE("\0\55\0\1\0", TLS_REFUSE_DECODE_ERROR),                       // modes: empty
+		CASE("\0\51\0\4\0\0\0\0", TLS_REFUSE_DECODE_ERROR), // PSK: no identity
+		CASE("\0\52\0\1\0", TLS_REFUSE_DECODE_ERROR),       // early_data with a body
+		CASE("\0\53\0\1\0", TLS_REFUSE_DECODE_ERROR),       // versions: empty
+		CASE("\0\53\0\2\1\3", TLS_REFUSE_DECODE_ERROR),     // odd
+		CASE("\0\54\0\2\0\0", TLS_REFUSE_DECODE_ERROR),     // cookie: empty
+		CASE("\0\55\0\1\0", TLS_REFUSE_DECODE_ERROR),       // modes: empty
 		CASE("\0\55\0\2\1\0", TLS_OK),
-		CASE("\0\63\0\2\0\0", TLS_OK),                                      // no share: asks for a retry
-		CASE("\0\63\0\6\0\4\0\35\0\0", TLS_REFUSE_DECODE_ERROR),            // empty share
-		CASE("\0\63\0\7\0\5\0\35\0\2x", TLS_REFUSE_DECODE_ERROR),           // share too long
-		CASE("\0\5\0\1\1", TLS_REFUSE_DECODE_ERROR),                        // status_request cut short
+		CASE("\0\63\0\2\0\0", TLS_OK),                            // no share: asks for a retry
+		CASE("\0\63\0\6\0\4\0\35\0\0", TLS_REFUSE_DECODE_ERROR),  // empty share
+		CASE("\0\63\0\7\0\5\0\35\0\2x", TLS_REFUSE_DECODE_ERROR), // share too long
+		CASE("\0\5\0\1\1", TLS_REFUSE_DECODE_ERROR),              // status_request cut short
 		CASE("\0\5\0\5\1\0\0\0\0", TLS_OK),
-		CASE("\0\13\0\1\0", TLS_REFUSE_DECODE_ERROR),                       // point formats: empty
-		CASE("\377\1\0\0", TLS_REFUSE_DECODE_ERROR),                        // renegotiation_info without length
+		CASE("\0\13\0\1\0", TLS_REFUSE_DECODE_ERROR), // point formats: empty
+		CASE("\377\1\0\0", TLS_REFUSE_DECODE_ERROR),  // renegotiation_info without length
 		CASE("\377\1\0\1\0", TLS_OK),
-		CASE("\0\27\0\0\0\27\0\0", TLS_REFUSE_ILLEGAL_PARAMETER),           // twice
-		CASE("\72\72\0\0\72\72\0\0", TLS_REFUSE_ILLEGAL_PARAMETER),         // twice, unknown
+		CASE("\0\27\0\0\0\27\0\0", TLS_REFUSE_ILLEGAL_PARAMETER),   // twice
+		CASE("\72\72\0\0\72\72\0\0", TLS_REFUSE_ILLEGAL_PARAMETER), // twice, unknown
 		CASE("\72\72\0\0\112\112\0\1x", TLS_OK),
 		CASE("\0\27\0", TLS_REFUSE_DECODE_ERROR),
 		CASE("\0\27\0\1", TLS_REFUSE_DECODE_ERROR),
@@ -213,8 +218,8 @@ static void test_many_unknown_extensions(void **state)
 	assert_int_equal(tls_extensions_parse(span_of(block, sizeof block), TLS_EXTENSIONS_IN_CH,
 				 TLS_EXTENSIONS_ANY, &extensions),
 		TLS_OK);
-	assert_int_equal(tls_extensions_parse(
-				 span_of(block, sizeof block), TLS_EXTENSIONS_IN_EE, 0, &extensions),
+	assert_int_equal(
+		tls_extensions_parse(span_of(block, sizeof block), TLS_EXTENSIONS_IN_EE, 0, &extensions),
 		TLS_REFUSE_UNSUPPORTED_EXTENSION);
 	for (unsigned i = 0; i < 199; i += 3) {
 		block[4 * 199 + 1] = (uint8_t)i;
@@ -251,11 +256,12 @@ static void test_server_hello_13(void **state)
 				 &hello),
 		TLS_REFUSE_UNSUPPORTED_EXTENSION);
 	for (size_t len = 0; len < body.len; len++)
-		assert_true(tls_is_refusal(
-				    tls_server_hello_parse(span_of(body.data, len), TLS_EXTENSIONS_ANY, &hello)) ||
-			hello.version == TLS_VERSION_12);
+		assert_true(tls_is_refusal(tls_server_hello_parse(
+				    span_of(body.data, len), TLS_EXTENSIONS_ANY, &hello)) ||
+			    hello.version == TLS_VERSION_12);
 	buffer[4 + 2 + 32 + 33 + 2] = 1; // compression
-	assert_int_equal(tls_server_hello_parse(body, TLS_EXTENSIONS_ANY, &hello), TLS_REFUSE_ILLEGAL_PARAMETER);
+	assert_int_equal(
+		tls_server_hello_parse(body, TLS_EXTENSIONS_ANY, &hello), TLS_REFUSE_ILLEGAL_PARAMETER);
 }
 
 static void test_retry_request(void **state)
@@ -301,7 +307,8 @@ static void test_server_hello_12(void **state)
 	assert_int_equal(hello.record_size_limit, 512);
 	// Nothing to say: not even an empty block.
 	writer = writer_over((struct mut_span){buffer, sizeof buffer});
-	tls_server_hello_write_12(&writer, &(struct tls_server_hello_12){.random = random_bytes_32, .suite = 0xc02b});
+	tls_server_hello_write_12(
+		&writer, &(struct tls_server_hello_12){.random = random_bytes_32, .suite = 0xc02b});
 	assert_int_equal(body_of(&writer).len, 2 + 32 + 1 + 2 + 1);
 	assert_int_equal(tls_server_hello_parse(body_of(&writer), 0, &hello), TLS_OK);
 	buffer[5] = 2; // TLS 1.1
@@ -318,7 +325,7 @@ static void test_certificates(void **state)
 	struct tls_cert_chain parsed;
 	struct writer writer = writer_over((struct mut_span){buffer, sizeof buffer});
 	uint32_t offered = TLS_EXTENSION_BIT(TLS_EXTENSION_STATUS_REQUEST) |
-		TLS_EXTENSION_BIT(TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP);
+			   TLS_EXTENSION_BIT(TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP);
 	struct span body;
 
 	(void)state;
@@ -382,27 +389,27 @@ static void test_small_messages(void **state)
 	assert_true(request.takes_rsa && request.takes_ecdsa);
 
 	writer = writer_over((struct mut_span){buffer, sizeof buffer});
-	tls_server_key_exchange_write(&writer,
-		&(struct tls_server_key_exchange){.group = 0x001d,
-			.share = span_of(share, 32),
-			.scheme = 0x0403,
-			.signature = span_of("signature", 9)});
+	tls_server_key_exchange_write(&writer, &(struct tls_server_key_exchange){.group = 0x001d,
+						       .share = span_of(share, 32),
+						       .scheme = 0x0403,
+						       .signature = span_of("signature", 9)});
 	body = body_of(&writer);
 	assert_int_equal(tls_server_key_exchange_parse(body, &exchange), TLS_OK);
 	assert_int_equal(exchange.params.len, 4 + 32);
 	assert_int_equal(exchange.scheme, 0x0403);
 	for (size_t len = 0; len < body.len; len++)
-		assert_int_equal(
-			tls_server_key_exchange_parse(span_of(body.data, len), &exchange), TLS_REFUSE_DECODE_ERROR);
+		assert_int_equal(tls_server_key_exchange_parse(span_of(body.data, len), &exchange),
+			TLS_REFUSE_DECODE_ERROR);
 	buffer[4] = 1; // explicit curve
 	assert_int_equal(tls_server_key_exchange_parse(body, &exchange), TLS_REFUSE_ILLEGAL_PARAMETER);
 
 	writer = writer_over((struct mut_span){buffer, sizeof buffer});
-	tls_new_session_ticket_write_13(&writer,
-		&(struct tls_new_session_ticket){.lifetime_s = TLS_TICKET_LIFETIME_MAX_S + 1,
-			.nonce = span_of("n", 1),
-			.ticket = span_of("ticket", 6)});
-	assert_int_equal(tls_new_session_ticket_parse_13(body_of(&writer), &ticket), TLS_REFUSE_ILLEGAL_PARAMETER);
+	tls_new_session_ticket_write_13(
+		&writer, &(struct tls_new_session_ticket){.lifetime_s = TLS_TICKET_LIFETIME_MAX_S + 1,
+				 .nonce = span_of("n", 1),
+				 .ticket = span_of("ticket", 6)});
+	assert_int_equal(
+		tls_new_session_ticket_parse_13(body_of(&writer), &ticket), TLS_REFUSE_ILLEGAL_PARAMETER);
 	buffer[5] = 0;
 	assert_int_equal(tls_new_session_ticket_parse_13(body_of(&writer), &ticket), TLS_OK);
 	assert_true(span_equal(ticket.ticket, span_of("ticket", 6)));
