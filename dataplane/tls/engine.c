@@ -12,7 +12,8 @@ enum {
 	SCRATCH_LEN = TLS_CIPHERTEXT_MAX_12,
 };
 
-_Static_assert(sizeof(struct tls_handshake) <= 4096, "a stuck handshake is cheap");
+_Static_assert(
+	sizeof(struct tls_handshake) <= 3072 + sizeof(struct key_exchange), "a stuck handshake is cheap");
 _Static_assert(sizeof(struct tls_session) <= TLS_BLOCK_LEN, "a client's session waits in a block");
 
 // Sizes are rounded so that pool items start at a cache line.

@@ -15,6 +15,8 @@ enum {
 	OUT_LEN = 65536
 };
 
+struct tls_preferences tls_fuzz_groups;
+
 static struct crypto crypto;
 static struct tls_engine engine;
 static struct arena arena;
@@ -128,6 +130,8 @@ static void configure(uint8_t options)
 	set_common(&client_config.common, options);
 	if ((options & TLS_FUZZ_P384_ONLY) != 0)
 		server_config.common.groups = (struct tls_preferences){&p384, 1};
+	if (tls_fuzz_groups.n != 0)
+		server_config.common.groups = client_config.common.groups = tls_fuzz_groups;
 }
 
 // One side.

@@ -6,8 +6,10 @@
 // The first byte of an input chooses the configuration, the second how the rest is cut into arrivals.
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "tls/config.h"
+
+// Groups of both sides; none: the default ones.
+extern struct tls_preferences tls_fuzz_groups;
 
 enum tls_fuzz_option {
 	TLS_FUZZ_NO_13 = 1 << 0,

@@ -193,6 +193,13 @@ static const struct group groups[N_GROUPS] = {
 		.server_share_len = 97,
 		.private_len = 48,
 		.secret_len = 48},
+#ifdef TLS_DUMMY_HYBRID
+	{.id = GROUP_DUMMY_HYBRID,
+		.client_share_len = GROUP_CLIENT_SHARE_LEN,
+		.server_share_len = GROUP_SERVER_SHARE_LEN,
+		.private_len = GROUP_PRIVATE_MAX_LEN,
+		.secret_len = GROUP_SECRET_MAX_LEN},
+#endif
 };
 
 const struct group *group_find(uint16_t id)
@@ -210,11 +217,12 @@ void key_exchange_init(struct key_exchange *exchange, void *owner)
 	memset(exchange, 0, sizeof *exchange);
 }
 
-static enum key_exchange_status make_share(struct key_exchange *exchange, const struct group *group)
+static enum key_exchange_status make_share(
+	struct key_exchange *exchange, const struct group *group, uint16_t share_len)
 {
 	SLUICE_ASSERT(exchange->group == NULL);
 	exchange->group = group;
-	exchange->share_len = group->client_share_len;
+	exchange->share_len = share_len;
 	fill(exchange->share, exchange->share_len);
 	return KEY_EXCHANGE_DONE;
 }
@@ -223,7 +231,7 @@ enum key_exchange_status key_exchange_make_share(
 	struct crypto *crypto, struct key_exchange *exchange, const struct group *group)
 {
 	(void)crypto;
-	return make_share(exchange, group);
+	return make_share(exchange, group, group->client_share_len);
 }
 
 enum key_exchange_status key_exchange_finish(
@@ -241,7 +249,7 @@ enum key_exchange_status key_exchange_accept(struct crypto *crypto, struct key_e
 	(void)crypto;
 	if (client_share.len != group->client_share_len)
 		return KEY_EXCHANGE_BAD_SHARE;
-	return make_share(exchange, group);
+	return make_share(exchange, group, group->server_share_len);
 }
 
 enum key_exchange_status key_exchange_poll(struct key_exchange *exchange)
