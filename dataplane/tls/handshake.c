@@ -610,7 +610,11 @@ void tls_handshake_finish(struct tls_engine *engine, struct tls_conn *conn)
 	release_proof(hs);
 	tls_flight_release(engine, &hs->flight);
 	tls_buffer_release(&hs->incoming);
+	// A session that was offered has its secret in there.
+	if (hs->kept.data != NULL)
+		wipe(hs->kept.data, hs->kept.capacity);
 	tls_buffer_release(&hs->kept);
+	tls_buffer_release(&hs->cookie);
 	wipe(hs, sizeof *hs);
 	hs->generation = generation;
 	pool_free(&engine->handshakes, hs);
