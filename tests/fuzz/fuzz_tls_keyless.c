@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A server with real cryptography under a client that has no keys: what anybody on the network can reach. The first
-// byte cuts the rest into arrivals.
+// A server with real cryptography under a client that has no keys: what anybody on the network can reach. The
+// first byte cuts the rest into arrivals.
 #include "base/assert.h"
 #include "seam/clock_virtual.h"
 #include "tls_fixture.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engine with a group of ML-KEM-768's sizes, which is nothing but one more row of a table: shares of over a
-// kilobyte, longer one way than the other, a secret of 64 bytes, chosen at once, after a retry, and with a session.
+// The engine with a group of ML-KEM-768's sizes, which is nothing but one more row of a table: shares of over
+// a kilobyte, longer one way than the other, a secret of 64 bytes, chosen at once, after a retry, and with a
+// session.
 #include "seam/cmocka_all.h"
 
 #include "crypto/group.h"
@@ -9,7 +10,9 @@
 
 #include <string.h>
 
-enum { MAX = 65536 };
+enum {
+	MAX = 65536
+};
 
 static uint8_t client_bytes[MAX], server_bytes[MAX];
 static size_t client_len, server_len;

@@ -194,7 +194,8 @@ static bool ask(struct tls_verifier *base, struct tls_reference who,
 	verifier->n_asked++;
 	verifier->staple_len = question->chain->staple.len;
 	verifier->scts_len = question->chain->scts.len;
-	memcpy(verifier->name, question->name.data, question->name.len);
+	if (question->name.len != 0)
+		memcpy(verifier->name, question->name.data, question->name.len);
 	verifier->name[question->name.len] = 0;
 	out_answer->verdict = verifier->verdict;
 	take_key(question, out_answer);

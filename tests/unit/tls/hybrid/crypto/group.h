@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// crypto/group.h as it will be with a hybrid group in it, for the test that the TLS engine takes shares of more than
-// a kilobyte whose length differs by direction. It stands before the real one in the test's include path, and the
-// engine is compiled anew against it. What follows is the real header's text.
+// crypto/group.h as it will be with a hybrid group in it, for the test that the TLS engine takes shares of
+// more than a kilobyte whose length differs by direction. It stands before the real one in the test's include
+// path, and the engine is compiled anew against it. What follows is the real header's text.
 //
 // Key agreement as TLS sees it (RFC 8446 4.2.8, 7.4): groups have the shape of a KEM, in which the client
 // makes a share, and the server, given it, makes its share and the secret at once. Lengths differ per
