@@ -29,6 +29,8 @@ struct result {
 	unsigned lanes;
 	double median;
 	double reference_median;
+	double low;
+	double reference_low;
 };
 
 struct measure {
@@ -92,40 +94,51 @@ static void sample(struct series *series, measure_body *body, void *context, siz
 	series->samples[series->n++] = (double)run(body, context, times) / (double)times / n_per_run;
 }
 
-static void keep(struct measure *measure, const char *name, unsigned lanes, double median, double reference)
+static double low_of(const struct series *series)
+{
+	return series->n != 0 ? series->samples[0] : 0;
+}
+
+static struct result *keep(struct measure *measure, const char *name, unsigned lanes)
 {
 	struct result *result = &measure->results[measure->n_results++];
 
 	SLUICE_ASSERT(measure->n_results <= ROWS_MAX);
 	(void)snprintf(result->name, sizeof result->name, "%s", name);
 	result->lanes = lanes;
-	result->median = median;
-	result->reference_median = reference;
+	return result;
 }
 
+// Ratios are of the lowest runs: what disturbs a run only ever makes it longer.
 static void report(struct measure *measure, const struct measure_row *row, const struct series *own,
 	const struct series *reference)
 {
-	double value = median_of(own), reference_value = median_of(reference);
-	json_t *object = json_pack("{s:s, s:i, s:f, s:s, s:i, s:f, s:f}", "name", row->name, "lanes",
-		(int)row->lanes, "value", value, "unit", "tsc", "n", (int)own->n, "low", own->samples[0],
-		"high", own->samples[own->n - 1]);
+	struct result *result = keep(measure, row->name, row->lanes);
+	double ratio;
+	json_t *object;
 
-	keep(measure, row->name, row->lanes, value, reference_value);
+	result->median = median_of(own);
+	result->reference_median = median_of(reference);
+	result->low = low_of(own);
+	result->reference_low = low_of(reference);
+	ratio = result->reference_low / result->low;
+	object = json_pack("{s:s, s:i, s:f, s:s, s:i, s:f, s:f}", "name", row->name, "lanes", (int)row->lanes,
+		"value", result->median, "unit", "tsc", "n", (int)own->n, "low", result->low, "high",
+		own->samples[own->n - 1]);
 	if (row->reference != NULL) {
 		json_object_set_new(object, "reference", json_string(row->reference));
-		json_object_set_new(object, "reference_value", json_real(reference_value));
-		json_object_set_new(object, "reference_low", json_real(reference->samples[0]));
-		json_object_set_new(object, "ratio", json_real(reference_value / value));
+		json_object_set_new(object, "reference_value", json_real(result->reference_median));
+		json_object_set_new(object, "reference_low", json_real(result->reference_low));
+		json_object_set_new(object, "ratio", json_real(ratio));
 	}
 	if (row->limit != 0)
 		json_object_set_new(object, "limit", json_integer((json_int_t)row->limit));
 	json_array_append_new(measure->rows, object);
 	if (measure->options.json)
 		return;
-	printf("%-34s %5u %11.0f %11.0f ", row->name, row->lanes, value, own->samples[0]);
+	printf("%-34s %5u %11.0f %11.0f ", row->name, row->lanes, result->median, result->low);
 	if (row->reference != NULL)
-		printf("%11.0f %7.2f  %s", reference_value, reference_value / value, row->reference);
+		printf("%11.0f %7.2f  %s", result->reference_low, ratio, row->reference);
 	printf("\n");
 	(void)fflush(stdout);
 }
@@ -178,7 +191,7 @@ void measure_value(struct measure *measure, const char *name, const char *unit, 
 {
 	if (!measure_wants(measure, name))
 		return;
-	keep(measure, name, 1, value, 0);
+	keep(measure, name, 1)->median = value;
 	json_array_append_new(measure->rows, json_pack("{s:s, s:i, s:f, s:s, s:i}", "name", name, "lanes", 1,
 						     "value", value, "unit", unit, "n", 1));
 	if (!measure->options.json)
@@ -209,8 +222,9 @@ double measure_reference_median(const struct measure *measure, const char *name,
 
 void measure_break_even(struct measure *measure, const char *name)
 {
-	double batch = 8 * measure_median(measure, name, 8);
-	double single = measure_reference_median(measure, name, 8);
+	const struct result *result = find(measure, name, 8);
+	double batch = result != NULL ? 8 * result->low : 0;
+	double single = result != NULL ? result->reference_low : 0;
 	char row_name[TEXT_LEN];
 	unsigned n = 1;
 

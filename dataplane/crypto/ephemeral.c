@@ -24,10 +24,14 @@ size_t ephemeral_share_len(enum ephemeral_kind kind)
 	return kind == EPHEMERAL_X25519 ? MB_X25519_LEN : MB_P256_POINT_LEN;
 }
 
+static uint32_t at_least(uint32_t capacity)
+{
+	return capacity < STOCK_CAPACITY_MIN ? STOCK_CAPACITY_MIN : capacity;
+}
+
 size_t ephemeral_pool_footprint(uint32_t capacity)
 {
-	return sizeof(struct ephemeral_pool) + 64 +
-	       stock_footprint(capacity < STOCK_BATCH ? STOCK_BATCH : capacity, sizeof(struct pair));
+	return sizeof(struct ephemeral_pool) + 64 + stock_footprint(at_least(capacity), sizeof(struct pair));
 }
 
 struct ephemeral_pool *ephemeral_pool_create(
@@ -35,8 +39,7 @@ struct ephemeral_pool *ephemeral_pool_create(
 {
 	struct ephemeral_pool *pool = arena_alloc(arena, sizeof *pool, 64);
 
-	if (pool == NULL || !stock_init(&pool->stock, arena, capacity < STOCK_BATCH ? STOCK_BATCH : capacity,
-				    sizeof(struct pair)))
+	if (pool == NULL || !stock_init(&pool->stock, arena, at_least(capacity), sizeof(struct pair)))
 		return NULL;
 	pool->kind = kind;
 	pool->engine = lanes_engine(lanes);

@@ -32,7 +32,7 @@ size_t ephemeral_share_len(enum ephemeral_kind kind);
 
 size_t ephemeral_pool_footprint(uint32_t capacity);
 
-// Holds up to `capacity` pairs, at least 32. NULL when the arena has no room.
+// Holds up to `capacity` pairs, at least 64. NULL when the arena has no room.
 struct ephemeral_pool *ephemeral_pool_create(
 	struct arena *arena, enum ephemeral_kind kind, uint32_t capacity, struct lanes *lanes);
 

@@ -10,6 +10,8 @@
 #include "crypto/rsa_blindings.h"
 #include "crypto/scalar.h"
 
+#include <openssl/evp.h>
+
 enum {
 	NONCE_ATTEMPTS = 8, // each fails with 2^-32 for P-256, far less for P-384
 	HEDGE_RANDOM_LEN = 32,
@@ -45,8 +47,10 @@ static uint64_t x25519_shared(struct lane_engine *engine, struct lane_request *c
 	return engine->kernels->x25519_shared(o.outputs, o.secrets, o.inputs, n);
 }
 
-static bool x25519_shared_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool x25519_shared_scalar(
+	struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
+	(void)pkey;
 	(void)engine;
 	return scalar_x25519_shared(request->output, request->secret, request->input);
 }
@@ -58,8 +62,9 @@ static uint64_t p256_ecdh(struct lane_engine *engine, struct lane_request *const
 	return engine->kernels->p256_ecdh(o.outputs, o.secrets, o.inputs, n);
 }
 
-static bool p256_ecdh_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool p256_ecdh_scalar(struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
+	(void)pkey;
 	return scalar_nist_ecdh(engine->scalar, MB_P256, request->output, request->secret, request->input);
 }
 
@@ -82,8 +87,9 @@ static uint64_t p384_ecdh_finish(struct lane_engine *engine, enum lane_op op, ui
 	return engine->kernels->p384_ecdh_finish(engine->p384_ecdh_job, outputs);
 }
 
-static bool p384_ecdh_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool p384_ecdh_scalar(struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
+	(void)pkey;
 	return scalar_nist_ecdh(engine->scalar, MB_P384, request->output, request->secret, request->input);
 }
 
@@ -94,8 +100,9 @@ static uint64_t p384_public(struct lane_engine *engine, struct lane_request *con
 	return engine->kernels->p384_keygen(o.outputs, o.secrets, n);
 }
 
-static bool p384_public_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool p384_public_scalar(struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
+	(void)pkey;
 	return scalar_nist_public(engine->scalar, MB_P384, request->output, request->secret);
 }
 
@@ -174,13 +181,12 @@ static uint64_t ecdsa_p384_sign(struct lane_engine *engine, struct lane_request 
 	return ecdsa_sign(engine, MB_P384, requests, n);
 }
 
-static bool ecdsa_sign_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool ecdsa_sign_scalar(struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
-	enum mb_curve curve = request->key->ecdsa.curve;
+	enum mb_curve curve = request->op == LANE_ECDSA_P256_SIGN ? MB_P256 : MB_P384;
 
 	(void)engine;
-	return scalar_ecdsa_sign(
-		request->key->pkey, curve, request->output, span_of(request->input, mb_curve_len(curve)));
+	return scalar_ecdsa_sign(pkey, curve, request->output, span_of(request->input, mb_curve_len(curve)));
 }
 
 static struct span ed25519_message(const struct lane_request *request)
@@ -201,10 +207,11 @@ static uint64_t ed25519_sign(struct lane_engine *engine, struct lane_request *co
 	return engine->kernels->ed25519_sign(o.outputs, keys, messages, n);
 }
 
-static bool ed25519_sign_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool ed25519_sign_scalar(
+	struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
 	(void)engine;
-	return scalar_ed25519_sign(request->key->pkey, request->output, ed25519_message(request));
+	return scalar_ed25519_sign(pkey, request->output, ed25519_message(request));
 }
 
 static enum mb_rsa_size rsa_size_of(enum lane_op op)
@@ -244,11 +251,11 @@ static uint64_t rsa_finish(struct lane_engine *engine, enum lane_op op, uint8_t 
 	return done;
 }
 
-static bool rsa_sign_scalar(struct lane_engine *engine, const struct lane_request *request)
+static bool rsa_sign_scalar(struct lane_engine *engine, const struct lane_request *request, EVP_PKEY *pkey)
 {
 	(void)engine;
 	return scalar_rsa_private(
-		request->key->pkey, request->output, span_of(request->input, request->key->bits / 8));
+		pkey, request->output, span_of(request->input, MB_RSA_LEN(rsa_size_of(request->op))));
 }
 
 // Public key | digest | r | s.
@@ -293,6 +300,7 @@ static uint64_t p384_verify_finish(struct lane_engine *engine, enum lane_op op, 
 const struct lane_operation lane_operations[N_LANE_OPS] = {
 	[LANE_X25519_SHARED] =
 		{
+			.input_len = 32,
 			.output_len = 32,
 			.refusal = LANE_BAD_INPUT,
 			.run = x25519_shared,
@@ -300,6 +308,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_P256_ECDH] =
 		{
+			.input_len = 65,
 			.output_len = 32,
 			.refusal = LANE_BAD_INPUT,
 			.run = p256_ecdh,
@@ -307,6 +316,8 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_P384_ECDH] =
 		{
+			.input_len = 97,
+			.is_slow = true,
 			.output_len = 48,
 			.refusal = LANE_BAD_INPUT,
 			.begin = p384_ecdh_begin,
@@ -316,6 +327,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_P384_PUBLIC] =
 		{
+			.is_slow = true,
 			.output_len = 97,
 			.refusal = LANE_FAULT,
 			.run = p384_public,
@@ -323,6 +335,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_ECDSA_P256_SIGN] =
 		{
+			.input_len = 32,
 			.output_len = 64,
 			.refusal = LANE_FAULT,
 			.run = ecdsa_p256_sign,
@@ -330,6 +343,8 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_ECDSA_P384_SIGN] =
 		{
+			.input_len = 48,
+			.is_slow = true,
 			.output_len = 96,
 			.refusal = LANE_FAULT,
 			.run = ecdsa_p384_sign,
@@ -344,6 +359,8 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_RSA2048_SIGN] =
 		{
+			.input_len = 256,
+			.is_slow = true,
 			.output_len = 256,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,
@@ -353,6 +370,8 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_RSA3072_SIGN] =
 		{
+			.input_len = 384,
+			.is_slow = true,
 			.output_len = 384,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,
@@ -362,6 +381,8 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		},
 	[LANE_RSA4096_SIGN] =
 		{
+			.input_len = 512,
+			.is_slow = true,
 			.output_len = 512,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,
@@ -428,7 +449,7 @@ static uint64_t measure(struct lane_engine *engine, struct lane_request *request
 		if (by_kernel)
 			SLUICE_ASSERT(operation->run(engine, &request, 1) == 1);
 		else
-			SLUICE_ASSERT(operation->run_scalar(engine, request));
+			SLUICE_ASSERT(operation->run_scalar(engine, request, NULL));
 		tsc = clock_tsc() - started_tsc;
 		lowest = tsc < lowest ? tsc : lowest;
 	}

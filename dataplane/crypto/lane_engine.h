@@ -32,7 +32,9 @@ struct lane_engine {
 
 // One row per operation. An operation of the kernels runs whole, in one call, or in slices.
 struct lane_operation {
+	uint16_t input_len; // 0: a struct of its own, or nothing
 	uint16_t output_len;
+	bool is_slow; // as scalar code it is too long for a worker's turn
 	// What a request gets that the operation refused.
 	uint8_t refusal; // enum lane_status
 	// Up to eight requests by kernel; bit i of the result: request i succeeded.
@@ -42,7 +44,9 @@ struct lane_operation {
 	void (*begin)(struct lane_engine *engine, struct lane_request *const *requests, unsigned n);
 	bool (*step)(struct lane_engine *engine, enum lane_op op);
 	uint64_t (*finish)(struct lane_engine *engine, enum lane_op op, uint8_t *const *outputs);
-	bool (*run_scalar)(struct lane_engine *engine, const struct lane_request *request);
+	// By scalar code, with OpenSSL's reference of the key (NULL for key agreement).
+	bool (*run_scalar)(
+		struct lane_engine *engine, const struct lane_request *request, struct evp_pkey_st *pkey);
 };
 
 extern const struct lane_operation lane_operations[N_LANE_OPS];

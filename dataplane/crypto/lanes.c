@@ -4,7 +4,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/wipe.h"
+#include "crypto/helper.h"
 #include "crypto/lane_engine.h"
+#include "crypto/private_key.h"
+
+#include <openssl/evp.h>
 
 enum {
 	BUDGET_DEFAULT_US = 50,
@@ -32,6 +36,8 @@ struct lanes {
 	struct list completed;
 	uint32_t n_pending;
 	uint32_t n_batches;
+	uint32_t n_tasks; // out at the helper
+	struct helper_client *helper;
 	unsigned next_op; // where the next call begins, for fairness
 	uint64_t budget_tsc;
 	uint64_t call_tsc;
@@ -62,6 +68,7 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 	if (lanes == NULL || !lane_engine_init(&lanes->engine, arena, body, random))
 		return NULL;
 	lanes->body = body;
+	lanes->helper = lanes->engine.kernels == NULL ? settings->helper : NULL;
 	lanes->counters = counters;
 	lanes->engine.counters = counters;
 	lanes->budget_tsc = tsc_per_us *
@@ -76,8 +83,8 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 void lanes_destroy(struct lanes *lanes)
 {
 	SLUICE_ASSERT(lanes->n_pending == 0);
-	// Batches whose requests were all cancelled still hold secrets until they finish.
-	while (lanes->n_batches != 0)
+	// Batches and tasks whose requests were all cancelled still hold secrets until they finish.
+	while (lanes->n_batches != 0 || lanes->n_tasks != 0)
 		(void)lanes_run(lanes, clock_tsc(), true);
 	lane_engine_destroy(&lanes->engine);
 }
@@ -150,6 +157,79 @@ static void count_batch(struct lanes *lanes, unsigned n)
 	count(lanes, (enum counter)(COUNTER_CRYPTO_LANE_BATCH_1 + n - 1), 1);
 }
 
+static EVP_PKEY *pkey_of(const struct lane_request *request)
+{
+	return request->key != NULL ? request->key->pkey : NULL;
+}
+
+static uint32_t run_scalar(struct lanes *lanes, struct lane_request *const *requests, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		complete(lanes, requests[i],
+			lane_operations[requests[i]->op].run_scalar(
+				&lanes->engine, requests[i], pkey_of(requests[i])));
+	count(lanes, COUNTER_CRYPTO_LANE_FIRED_SCALAR, n);
+	return n;
+}
+
+// Hands a request to the helper; false when it has no task left, and the request waits on.
+static bool hand_over(struct lanes *lanes, struct lane_request *request)
+{
+	const struct lane_operation *operation = &lane_operations[request->op];
+	struct helper_task *task = helper_take_task(lanes->helper);
+
+	if (task == NULL)
+		return false;
+	task->op = request->op;
+	task->request = request;
+	task->pkey = pkey_of(request);
+	if (task->pkey != NULL)
+		SLUICE_ASSERT(EVP_PKEY_up_ref(task->pkey) == 1);
+	if (request->secret != NULL)
+		memcpy(task->secret, request->secret, sizeof task->secret);
+	if (operation->input_len != 0)
+		memcpy(task->input, request->input, operation->input_len);
+	helper_submit(lanes->helper, task);
+	request->status = LANE_RUNNING;
+	lanes->n_tasks++;
+	return true;
+}
+
+static void hand_over_queue(struct lanes *lanes, enum lane_op op, uint64_t now_tsc)
+{
+	struct lane_queue *queue = &lanes->queues[op];
+	uint32_t n_before = queue->n;
+
+	while (queue->n != 0) {
+		struct lane_request *request = LIST_ITEM(queue->waiting.head.next, struct lane_request, link);
+
+		if (!hand_over(lanes, request))
+			break;
+		(void)queue_pop(queue);
+		count(lanes, COUNTER_CRYPTO_LANE_WAIT_TSC, now_tsc - request->submitted_tsc);
+	}
+	count(lanes, COUNTER_CRYPTO_LANE_FIRED_SCALAR, n_before - queue->n);
+}
+
+static uint32_t collect_tasks(struct lanes *lanes)
+{
+	struct helper_task *task;
+	uint32_t n_completed = 0;
+
+	while (lanes->n_tasks != 0 && (task = helper_next_done(lanes->helper)) != NULL) {
+		struct lane_request *request = task->request;
+
+		if (request != NULL) {
+			memcpy(request->output, task->output, lane_operations[task->op].output_len);
+			complete(lanes, request, task->ok);
+			n_completed++;
+		}
+		helper_free_task(lanes->helper, task);
+		lanes->n_tasks--;
+	}
+	return n_completed;
+}
+
 // Runs one batch that is not sliced, or begins one that is; returns how many requests completed.
 static uint32_t fire(struct lanes *lanes, enum lane_op op, uint64_t now_tsc)
 {
@@ -158,12 +238,8 @@ static uint32_t fire(struct lanes *lanes, enum lane_op op, uint64_t now_tsc)
 	unsigned n = take_batch(lanes, op, requests, now_tsc);
 	uint64_t ok;
 
-	if (lanes->engine.kernels == NULL || n < lanes->engine.break_even[op]) {
-		for (unsigned i = 0; i < n; i++)
-			complete(lanes, requests[i], operation->run_scalar(&lanes->engine, requests[i]));
-		count(lanes, COUNTER_CRYPTO_LANE_FIRED_SCALAR, n);
-		return n;
-	}
+	if (lanes->engine.kernels == NULL || n < lanes->engine.break_even[op])
+		return run_scalar(lanes, requests, n);
 	count_batch(lanes, n);
 	if (operation->run != NULL) {
 		ok = operation->run(&lanes->engine, requests, n);
@@ -228,13 +304,18 @@ uint32_t lanes_run(struct lanes *lanes, uint64_t now_tsc, bool nothing_new)
 	uint32_t n_completed = 0;
 	uint64_t started_tsc;
 
-	if (lanes->n_pending == 0 && lanes->n_batches == 0)
+	if (lanes->n_pending == 0 && lanes->n_batches == 0 && lanes->n_tasks == 0)
 		return 0;
 	started_tsc = clock_tsc();
+	n_completed = collect_tasks(lanes);
 	for (unsigned i = 0; i < N_LANE_OPS; i++) {
 		enum lane_op op = (enum lane_op)((first_op + i) % N_LANE_OPS);
 		bool in_progress = lanes->batches[op].n != 0;
 
+		if (lanes->helper != NULL && lane_operations[op].is_slow) {
+			hand_over_queue(lanes, op, now_tsc);
+			continue;
+		}
 		while (in_progress || is_due(lanes, op, now_tsc, nothing_new)) {
 			n_completed += in_progress ? run_slice(lanes, op) : fire(lanes, op, now_tsc);
 			lanes->next_op = (op + 1) % N_LANE_OPS;
@@ -269,6 +350,8 @@ void lanes_cancel(struct lanes *lanes, struct lane_request *request)
 		for (unsigned i = 0; i < batch->n; i++)
 			if (batch->requests[i] == request)
 				batch->requests[i] = NULL;
+		if (lanes->helper != NULL)
+			helper_find_task(lanes->helper, request)->request = NULL;
 		lanes->n_pending--;
 		break;
 	case LANE_OK:
@@ -284,7 +367,8 @@ void lanes_cancel(struct lanes *lanes, struct lane_request *request)
 
 uint32_t lanes_n_pending(const struct lanes *lanes)
 {
-	return lanes->n_pending + lanes->n_batches;
+	// A request out at the helper counts twice, which does not matter.
+	return lanes->n_pending + lanes->n_batches + lanes->n_tasks;
 }
 
 uint64_t lanes_deadline_tsc(const struct lanes *lanes)

@@ -61,11 +61,14 @@ struct lane_request {
 	uint8_t *output;
 };
 
+struct helper_client;
 struct lanes;
 
 struct lanes_settings {
 	enum select_lanes body;
 	uint32_t budget_us; // how long the oldest may wait while more keeps arriving; 0 means 50
+	// Who does the long operations when there are no kernels (helper.h); NULL: the worker itself.
+	struct helper_client *helper;
 };
 
 // At start. NULL when the arena has no room or a scalar context can't be made.

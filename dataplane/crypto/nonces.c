@@ -13,15 +13,15 @@ struct nonce_pool {
 	enum mb_curve curve;
 };
 
-static uint32_t at_least_a_batch(uint32_t capacity)
+static uint32_t at_least(uint32_t capacity)
 {
-	return capacity < STOCK_BATCH ? STOCK_BATCH : capacity;
+	return capacity < STOCK_CAPACITY_MIN ? STOCK_CAPACITY_MIN : capacity;
 }
 
 size_t nonce_pool_footprint(uint32_t capacity)
 {
 	return sizeof(struct nonce_pool) + 64 +
-	       stock_footprint(at_least_a_batch(capacity), sizeof(struct mb_ecdsa_nonce));
+	       stock_footprint(at_least(capacity), sizeof(struct mb_ecdsa_nonce));
 }
 
 struct nonce_pool *nonce_pool_create(
@@ -31,7 +31,7 @@ struct nonce_pool *nonce_pool_create(
 
 	SLUICE_ASSERT(lanes_engine(lanes)->kernels != NULL);
 	if (pool == NULL ||
-		!stock_init(&pool->stock, arena, at_least_a_batch(capacity), sizeof(struct mb_ecdsa_nonce)))
+		!stock_init(&pool->stock, arena, at_least(capacity), sizeof(struct mb_ecdsa_nonce)))
 		return NULL;
 	pool->curve = curve;
 	pool->engine = lanes_engine(lanes);

@@ -20,7 +20,7 @@ enum {
 
 size_t nonce_pool_footprint(uint32_t capacity);
 
-// Holds up to `capacity` pairs, at least 32. NULL when the arena has no room.
+// Holds up to `capacity` pairs, at least 64. NULL when the arena has no room.
 struct nonce_pool *nonce_pool_create(
 	struct arena *arena, enum mb_curve curve, uint32_t capacity, struct lanes *lanes);
 

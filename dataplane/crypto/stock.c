@@ -18,7 +18,7 @@ size_t stock_footprint(uint32_t capacity, size_t item_len)
 
 bool stock_init(struct stock *stock, struct arena *arena, uint32_t capacity, size_t item_len)
 {
-	SLUICE_ASSERT(capacity >= STOCK_BATCH);
+	SLUICE_ASSERT(capacity >= STOCK_CAPACITY_MIN);
 	*stock = (struct stock){.item_len = item_len, .capacity = capacity};
 	stock->items = arena_alloc(arena, capacity * item_len, 64);
 	stock->made_us = arena_alloc(arena, capacity * sizeof *stock->made_us, 64);
@@ -74,7 +74,7 @@ bool stock_take(struct stock *stock, void *out_item)
 	return true;
 }
 
-// As much as a second takes, but at least the reserve and at most what there is room for.
+// As much as a second takes, but at least the reserve, and at most so much that a whole batch fits on top.
 static uint32_t high_mark(struct stock *stock, uint64_t now_us)
 {
 	uint32_t demand;
@@ -87,19 +87,16 @@ static uint32_t high_mark(struct stock *stock, uint64_t now_us)
 	demand = stock->n_taken > stock->n_taken_before ? stock->n_taken : stock->n_taken_before;
 	if (demand < stock->reserve)
 		return stock->reserve;
-	return demand < stock->capacity ? demand : stock->capacity;
+	return demand < stock->capacity - STOCK_BATCH ? demand : stock->capacity - STOCK_BATCH;
 }
 
 uint32_t stock_wanted(struct stock *stock, uint64_t now_us, bool urgent)
 {
 	uint32_t mark = high_mark(stock, now_us);
-	uint32_t room = stock->capacity - stock->n;
 
 	if (urgent)
 		mark /= 4;
-	if (stock->n >= mark)
-		return 0;
-	return room < STOCK_BATCH ? room / STOCK_BATCH_NOW * STOCK_BATCH_NOW : STOCK_BATCH;
+	return stock->n < mark ? STOCK_BATCH : 0;
 }
 
 void stock_put(struct stock *stock, const void *item, uint64_t now_us)

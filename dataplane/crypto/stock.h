@@ -16,7 +16,8 @@ struct random;
 
 enum {
 	STOCK_LIFE_US = 1000000,
-	STOCK_BATCH = 32,   // made at once when there is time
+	STOCK_BATCH = 32, // made at once when there is time
+	STOCK_CAPACITY_MIN = 2 * STOCK_BATCH,
 	STOCK_BATCH_NOW = 8 // made when none is ready and one is wanted
 };
 
@@ -39,8 +40,8 @@ struct stock {
 
 size_t stock_footprint(uint32_t capacity, size_t item_len);
 
-// capacity is at least STOCK_BATCH. False when the arena has no room. The caller then sets reserve, random
-// and counters.
+// capacity is at least STOCK_CAPACITY_MIN. False when the arena has no room. The caller then sets reserve,
+// random and counters.
 bool stock_init(struct stock *stock, struct arena *arena, uint32_t capacity, size_t item_len);
 
 // Wipes items that are too old, and all when the generator's epoch has changed.

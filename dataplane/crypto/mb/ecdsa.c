@@ -49,7 +49,7 @@ static uint64_t limbs_nonzero(const uint64_t *limbs, unsigned n_limbs)
 
 	for (unsigned i = 0; i < n_limbs; i++)
 		bits |= limbs[i];
-	return 0 - ((bits | (0 - bits)) >> 63);
+	return scalar64_opaque(0 - ((bits | (0 - bits)) >> 63));
 }
 
 static void limbs_keep(uint64_t *limbs, uint64_t keep, unsigned n_limbs)

@@ -260,7 +260,13 @@ static inline vmask mod_is_zero(const struct modulus *m, struct fe a)
 // Bit number `at` of a public number.
 static inline unsigned public_bit(const uint64_t digits[NIST_DIGITS], int at)
 {
-	return at < 0 ? 0 : digits[at / VEC_DIGIT_BITS] >> at % VEC_DIGIT_BITS & 1;
+	return at < 0 ? 0 : (unsigned)(digits[at / VEC_DIGIT_BITS] >> at % VEC_DIGIT_BITS) & 1;
+}
+
+// Four bits of a public number from `at`, a multiple of four (52 is one too, so they lie in one digit).
+static inline unsigned public_bits4(const uint64_t digits[NIST_DIGITS], int at)
+{
+	return (unsigned)(digits[at / VEC_DIGIT_BITS] >> at % VEC_DIGIT_BITS) & 15;
 }
 
 #define POW_WINDOW 5
@@ -297,17 +303,52 @@ static inline struct fe mod_invert(const struct modulus *m, struct fe a)
 	return result;
 }
 
-// Inverts n elements at the price of one inversion and 3 (n - 1) multiplications (Montgomery's trick). A zero
-// is replaced by one first, lane by lane, so that it spoils no other.
-static inline void mod_invert_all(const struct modulus *m, struct fe elements[], unsigned n)
+// 1/a mod m and 1/b mod k at once: two chains that don't depend on each other, interleaved so that one
+// computes while the other waits for its last product. Windows of four bits, which fit both exponents.
+static inline void mod_invert_two(
+	const struct modulus *m, struct fe *a, const struct modulus *k, struct fe *b)
 {
-	struct fe prefix[VEC_LANES], inverse;
+	struct fe a_powers[16], b_powers[16];
+	struct fe x = fe_constant(m->one), y = fe_constant(k->one);
 
+	a_powers[1] = *a;
+	b_powers[1] = *b;
+	for (int i = 2; i < 16; i++) {
+		a_powers[i] = mod_mul(m, a_powers[i - 1], *a);
+		b_powers[i] = mod_mul(k, b_powers[i - 1], *b);
+	}
+	for (int at = NIST_BITS - 4; at >= 0; at -= 4) {
+		unsigned a_window = public_bits4(m->minus_2, at), b_window = public_bits4(k->minus_2, at);
+
+		for (int i = 0; i < 4; i++) {
+			x = mod_sqr(m, x);
+			y = mod_sqr(k, y);
+		}
+		if (a_window != 0)
+			x = mod_mul(m, x, a_powers[a_window]);
+		if (b_window != 0)
+			y = mod_mul(k, y, b_powers[b_window]);
+	}
+	*a = x;
+	*b = y;
+}
+
+// Montgomery's trick: n inverses for one inversion and 3 (n - 1) multiplications. The products of the first
+// elements, a zero replaced by one first, lane by lane, so that it spoils no other; the last product is what
+// is to be inverted ...
+static inline void mod_invert_begin(
+	const struct modulus *m, struct fe elements[], struct fe out_prefix[], unsigned n)
+{
 	for (unsigned i = 0; i < n; i++) {
 		elements[i] = fe_select(mod_is_zero(m, elements[i]), fe_constant(m->one), elements[i]);
-		prefix[i] = i == 0 ? elements[0] : mod_mul(m, prefix[i - 1], elements[i]);
+		out_prefix[i] = i == 0 ? elements[0] : mod_mul(m, out_prefix[i - 1], elements[i]);
 	}
-	inverse = mod_invert(m, prefix[n - 1]);
+}
+
+// ... and, from its inverse, each element's.
+static inline void mod_invert_end(const struct modulus *m, struct fe elements[], const struct fe prefix[],
+	struct fe inverse, unsigned n)
+{
 	for (unsigned i = n - 1; i > 0; i--) {
 		struct fe own = mod_mul(m, inverse, prefix[i - 1]);
 
@@ -315,6 +356,28 @@ static inline void mod_invert_all(const struct modulus *m, struct fe elements[],
 		elements[i] = own;
 	}
 	elements[0] = inverse;
+}
+
+// Inverts n elements modulo m.
+static inline void mod_invert_all(const struct modulus *m, struct fe elements[], unsigned n)
+{
+	struct fe prefix[VEC_LANES];
+
+	mod_invert_begin(m, elements, prefix, n);
+	mod_invert_end(m, elements, prefix, mod_invert(m, prefix[n - 1]), n);
+}
+
+// Inverts n elements modulo m and n others modulo k.
+static inline void mod_invert_all_two(
+	const struct modulus *m, struct fe a[], const struct modulus *k, struct fe b[], unsigned n)
+{
+	struct fe a_prefix[VEC_LANES], b_prefix[VEC_LANES];
+
+	mod_invert_begin(m, a, a_prefix, n);
+	mod_invert_begin(k, b, b_prefix, n);
+	mod_invert_two(m, &a_prefix[n - 1], k, &b_prefix[n - 1]);
+	mod_invert_end(m, a, a_prefix, a_prefix[n - 1], n);
+	mod_invert_end(k, b, b_prefix, b_prefix[n - 1], n);
 }
 
 // Big-endian strings of NIST_BITS / 8 bytes as digits, not reduced, not in Montgomery form.

@@ -13,70 +13,102 @@
 #define UNROLL
 #endif
 
+// The same digits as if they were others, so that each row of a tile loads them again: a load costs nothing
+// beside two multiplications, whereas ten registers for them would push acc onto the stack.
+VEC_INLINE const struct mont_digit *reloaded(const struct mont_digit *digits)
+{
+	__asm__("" : "+r"(digits));
+	return digits;
+}
+
+// acc[0] ... acc[T] += x factor for one tile x and one digit.
+VEC_INLINE void row_mul(vec *acc, const struct mont_digit *x, vec factor)
+{
+	x = reloaded(x);
+	UNROLL
+	for (int j = 0; j < T; j++) {
+		vec digit = vec_load(x[j].lane);
+
+		acc[j] = vec_madlo(acc[j], digit, factor);
+		acc[j + 1] = vec_madhi(acc[j + 1], digit, factor);
+	}
+}
+
 // acc += x y for one tile each. Inlined with all indices known, acc is 20 registers.
 VEC_INLINE void tile_mul(vec acc[2 * T], const struct mont_digit *x, const struct mont_digit *y)
 {
 	UNROLL
-	for (int i = 0; i < T; i++) {
-		vec factor = vec_load(y[i].lane);
-
-		UNROLL
-		for (int j = 0; j < T; j++) {
-			vec digit = vec_load(x[j].lane);
-
-			acc[i + j] = vec_madlo(acc[i + j], digit, factor);
-			acc[i + j + 1] = vec_madhi(acc[i + j + 1], digit, factor);
-		}
-	}
+	for (int i = 0; i < T; i++)
+		row_mul(acc + i, x, vec_load(y[i].lane));
 }
 
-// acc += the products x_i x_j of one tile with i < j.
-VEC_INLINE void tile_mul_above_diagonal(vec acc[2 * T], const struct mont_digit *x)
+// acc += the part of a square that lies on the diagonal of tiles: of x times itself, for twice the digits
+// below. See mont_sqr.
+VEC_INLINE void tile_square(
+	vec acc[2 * T], const struct mont_digit *x, const struct mont_digit *doubled, vec below)
 {
 	UNROLL
 	for (int i = 0; i < T; i++) {
 		vec factor = vec_load(x[i].lane);
+		vec carry = vec_shr(below, VEC_DIGIT_BITS - 1);
 
+		doubled = reloaded(doubled);
 		UNROLL
-		for (int j = i + 1; j < T; j++) {
-			vec digit = vec_load(x[j].lane);
+		for (int j = 0; j < i; j++) {
+			vec digit = vec_load(doubled[j].lane);
 
 			acc[i + j] = vec_madlo(acc[i + j], digit, factor);
 			acc[i + j + 1] = vec_madhi(acc[i + j + 1], digit, factor);
 		}
+		acc[2 * i] = vec_madlo(acc[2 * i], factor, factor);
+		acc[2 * i + 1] = vec_madhi(acc[2 * i + 1], factor, factor);
+		acc[2 * i] = vec_add(acc[2 * i], vec_and(factor, vec_sub(vec_zero(), carry)));
+		below = factor;
 	}
 }
 
-// acc += the products x_i x_i of one tile.
-VEC_INLINE void tile_mul_diagonal(vec acc[2 * T], const struct mont_digit *x)
+// Finds the digit q for which acc[0] + q m is zero modulo 2^52, adds q m to acc[0] ... acc[T] for the
+// modulus' lowest tile m, and carries what acc[0] then is to acc[1].
+//
+// Each row's q depends on the row before. To keep this chain short, the lowest product is not computed: it
+// fills acc[0] up to a multiple of 2^52, hence the carry is acc[0] / 2^52, rounded up. And acc[1], which the
+// next q waits for, is summed in two halves at the same time.
+VEC_INLINE void row_reduce(vec *acc, const struct mont_digit *m, vec minus_inverse, struct mont_digit *out_q)
 {
-	UNROLL
-	for (int i = 0; i < T; i++) {
-		vec digit = vec_load(x[i].lane);
+	vec q = vec_madlo(vec_zero(), acc[0], minus_inverse);
+	vec low = vec_madlo(vec_zero(), vec_load(m[1].lane), q);
 
-		acc[2 * i] = vec_madlo(acc[2 * i], digit, digit);
-		acc[2 * i + 1] = vec_madhi(acc[2 * i + 1], digit, digit);
+	vec_store(out_q->lane, q);
+	m = reloaded(m);
+	acc[1] = vec_add(acc[1], vec_shr(vec_add(acc[0], vec_set1(VEC_DIGIT_MASK)), VEC_DIGIT_BITS));
+	acc[1] = vec_add(vec_madhi(acc[1], vec_load(m[0].lane), q), low);
+	acc[2] = vec_madhi(acc[2], vec_load(m[1].lane), q);
+	UNROLL
+	for (int j = 2; j < T; j++) {
+		vec digit = vec_load(m[j].lane);
+
+		acc[j] = vec_madlo(acc[j], digit, q);
+		acc[j + 1] = vec_madhi(acc[j + 1], digit, q);
 	}
 }
 
-// Finds the tile of q that makes the lower half of acc + q m zero, and adds it. m is the modulus' lowest
-// tile; what the carries out of the zero digits amount to ends in acc[T].
+// Finds the tile of q that makes the lower half of acc + q m zero, and adds it.
 VEC_INLINE void tile_reduce(
 	vec acc[2 * T], const struct mont_digit *m, vec minus_inverse, struct mont_digit *out_q)
 {
 	UNROLL
+	for (int i = 0; i < T; i++)
+		row_reduce(acc + i, m, minus_inverse, out_q + i);
+}
+
+// The same after adding x y, row by row, so that the multiplications of x y fill the waiting for q.
+VEC_INLINE void tile_mul_reduce(vec acc[2 * T], const struct mont_digit *x, const struct mont_digit *y,
+	const struct mont_digit *m, vec minus_inverse, struct mont_digit *out_q)
+{
+	UNROLL
 	for (int i = 0; i < T; i++) {
-		vec q = vec_madlo(vec_zero(), acc[i], minus_inverse);
-
-		vec_store(out_q[i].lane, q);
-		UNROLL
-		for (int j = 0; j < T; j++) {
-			vec digit = vec_load(m[j].lane);
-
-			acc[i + j] = vec_madlo(acc[i + j], digit, q);
-			acc[i + j + 1] = vec_madhi(acc[i + j + 1], digit, q);
-		}
-		acc[i + 1] = vec_add(acc[i + 1], vec_shr(acc[i], VEC_DIGIT_BITS));
+		row_mul(acc + i, x, vec_load(y[i].lane));
+		row_reduce(acc + i, m, minus_inverse, out_q + i);
 	}
 }
 
@@ -120,11 +152,11 @@ void MB_SYMBOL(mont_mul)(const struct mont_modulus *modulus, struct mont_digit *
 
 	tile_clear(acc);
 	for (int column = 0; column < n; column += T) {
-		for (int i = 0; i <= column; i += T)
+		for (int i = 0; i < column; i += T) {
 			tile_mul(acc, a + i, b + column - i);
-		for (int i = 0; i < column; i += T)
 			tile_mul(acc, m + column - i, q + i);
-		tile_reduce(acc, m, minus_inverse, q + column);
+		}
+		tile_mul_reduce(acc, a + column, b, m, minus_inverse, q + column);
 		tile_next(acc);
 	}
 	for (int column = n; column < 2 * n; column += T) {
@@ -137,49 +169,54 @@ void MB_SYMBOL(mont_mul)(const struct mont_modulus *modulus, struct mont_digit *
 	}
 }
 
-// acc = twice the products of a in this column of tiles that stand above the diagonal, plus what the column
-// before carried over, plus the products on the diagonal.
-VEC_INLINE void square_column(
-	vec acc[2 * T], const struct mont_digit *a, int n, int column, const struct mont_digit *carried)
+// The digits of 2 a but for what its highest carries.
+VEC_INLINE void double_digits(struct mont_digit *out, const struct mont_digit *a, int n)
 {
-	bool has_diagonal = column / T % 2 == 0;
+	vec mask = vec_set1(VEC_DIGIT_MASK);
+	vec below = vec_zero();
 
-	tile_clear(acc);
-	for (int i = column < n ? 0 : column - n + T; 2 * i < column; i += T)
-		tile_mul(acc, a + i, a + column - i);
-	if (has_diagonal)
-		tile_mul_above_diagonal(acc, a + column / 2);
-	UNROLL
-	for (int i = 0; i < T; i++) {
-		acc[i] = vec_add(vec_add(acc[i], acc[i]), vec_load(carried[i].lane));
-		acc[i + T] = vec_add(acc[i + T], acc[i + T]);
+	for (int i = 0; i < n; i++) {
+		vec digit = vec_load(a[i].lane);
+		vec doubled = vec_or(vec_shl(digit, 1), vec_shr(below, VEC_DIGIT_BITS - 1));
+
+		vec_store(out[i].lane, vec_and(doubled, mask));
+		below = digit;
 	}
-	if (has_diagonal)
-		tile_mul_diagonal(acc, a + column / 2);
 }
 
+// A square is the sum over i of a_i (a_i + 2 (a_(i-1) ... a_0)), shifted: half the products of a
+// multiplication. Twice the digits below i are digits of 2 a, and one carry, the highest bit of a_(i-1),
+// which stands where a_i does.
 void MB_SYMBOL(mont_sqr)(
 	const struct mont_modulus *modulus, struct mont_digit *out, const struct mont_digit *a)
 {
 	const struct mont_digit *m = modulus->digits;
 	struct mont_digit *q = modulus->scratch;
-	struct mont_digit *carried = modulus->scratch + modulus->n_digits;
+	struct mont_digit *doubled = modulus->scratch + modulus->n_digits;
 	vec minus_inverse = vec_load(modulus->minus_inverse.lane);
 	int n = (int)modulus->n_digits;
 	vec acc[2 * T];
 
-	memset(carried, 0, T * sizeof(*carried));
-	for (int column = 0; column < 2 * n; column += T) {
-		square_column(acc, a, n, column, carried);
-		for (int i = column < n ? 0 : column - n + T; i < n && i < column; i += T)
-			tile_mul(acc, m + column - i, q + i);
-		if (column < n)
-			tile_reduce(acc, m, minus_inverse, q + column);
-		else
+	double_digits(doubled, a, n);
+	tile_clear(acc);
+	tile_square(acc, a, doubled, vec_zero());
+	tile_reduce(acc, m, minus_inverse, q);
+	for (int column = T; column < 2 * n; column += T) {
+		tile_next(acc);
+		for (int i = column < n ? 0 : column - n + T; 2 * i < column; i += T)
+			tile_mul(acc, doubled + i, a + column - i);
+		if (column / T % 2 == 0)
+			tile_square(
+				acc, a + column / 2, doubled + column / 2, vec_load(a[column / 2 - 1].lane));
+		if (column < n) {
+			for (int i = 0; i < column - T; i += T)
+				tile_mul(acc, m + column - i, q + i);
+			tile_mul_reduce(acc, m + T, q + column - T, m, minus_inverse, q + column);
+		} else {
+			for (int i = column - n + T; i < n; i += T)
+				tile_mul(acc, m + column - i, q + i);
 			tile_finish(acc, out + column - n);
-		UNROLL
-		for (int i = 0; i < T; i++)
-			vec_store(carried[i].lane, acc[i + T]);
+		}
 	}
 }
 

@@ -20,7 +20,7 @@
 //     +  q0 m2 |  q1 m0 |
 //     +  q2 m0 |        |
 //
-// so that one body of code serves every size, and a sum is loaded and stored never, not once per row. A digit
+// so that one body of code serves every size and sums stay in registers for the whole of a column. A digit
 // of acc collects at most 4 n products below 2^52, less than 2^61, and the carry from the digit below.
 //
 // All of it is constant time: loops and addresses depend on n only.
@@ -40,7 +40,7 @@ struct mont_modulus {
 	unsigned n_digits;
 	const struct mont_digit *digits;
 	struct mont_digit minus_inverse; // -m^-1 mod 2^52
-	struct mont_digit *scratch;      // n_digits + MONT_TILE digits; holds secrets afterwards
+	struct mont_digit *scratch;      // 2 n_digits digits; holds secrets afterwards
 };
 
 // out = a b / R and out = a a / R, each below m + a b / R. out may be a or b.
@@ -50,8 +50,8 @@ void MB_SYMBOL(mont_sqr)(
 	const struct mont_modulus *modulus, struct mont_digit *out, const struct mont_digit *a);
 
 // How many IFMA instructions they take for n digits: the measure by which callers cut their work into slices.
-#define MONT_MUL_COST(n) (4 * (n) * (n) + (n))
-#define MONT_SQR_COST(n) (3 * (n) * (n) + 2 * (n))
+#define MONT_MUL_COST(n) (4 * (n) * (n))
+#define MONT_SQR_COST(n) (3 * (n) * (n) + (n))
 
 // out (2 n digits) = a b + c for n digits each.
 void MB_SYMBOL(mont_product)(struct mont_digit *out, const struct mont_digit *a, const struct mont_digit *b,

@@ -157,8 +157,7 @@ static uint64_t ecdsa_prepare(
 		valid[group] = group_base_multiple(&points[group], &z[group], in, n_lanes);
 		inverses[group] = mod_enter(&order, scalars_read(in, n_lanes, &ignored));
 	}
-	mod_invert_all(&field, z, n_groups);
-	mod_invert_all(&order, inverses, n_groups);
+	mod_invert_all_two(&field, z, &order, inverses, n_groups);
 	for (unsigned group = 0; group < n_groups; group++) {
 		struct mb_ecdsa_nonce *const *out = out_nonces + VEC_LANES * group;
 		unsigned n_lanes = group_lanes(n, group);

@@ -52,7 +52,7 @@ enum mb_rsa_size {
 	(offsetof(struct mb_rsa_key, digits) + (MB_RSA_KEY_DIGITS(size) + 7) / 8 * 8 * sizeof(uint64_t))
 #define MB_RSA_BLINDING_BYTES(size) \
 	(sizeof(struct mb_rsa_blinding) + 4 * MB_RSA_PRIME_DIGITS(size) * 8 * sizeof(uint64_t))
-#define MB_RSA_JOB_WORDS 20480
+#define MB_RSA_JOB_WORDS 15488
 
 // How much one call of rsa_sign_step does, in IFMA instructions: below 150 us on a core that runs one a cycle
 // at 2.7 GHz. The unit is what is counted, not time: the same work on any machine.

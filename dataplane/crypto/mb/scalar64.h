@@ -8,6 +8,14 @@
 
 #define SCALAR64_LIMBS_MAX 6
 
+// The same value, of which the compiler knows nothing: a mask that it recognised as a yes or no could come
+// back as a branch.
+static inline uint64_t scalar64_opaque(uint64_t value)
+{
+	__asm__("" : "+r"(value));
+	return value;
+}
+
 // r = a - m if a >= m, else a; the limb above a's highest is `above` (0 or 1).
 static inline void scalar64_subtract_once(
 	uint64_t *r, const uint64_t *a, uint64_t above, const uint64_t *m, unsigned n_limbs)
@@ -21,7 +29,7 @@ static inline void scalar64_subtract_once(
 		less[i] = (uint64_t)difference;
 		borrow = (uint64_t)(difference >> 64) & 1;
 	}
-	keep = 0 - (borrow & ~above & 1); // all ones where a < m
+	keep = scalar64_opaque(0 - (borrow & ~above & 1)); // all ones where a < m
 	for (unsigned i = 0; i < n_limbs; i++)
 		r[i] = (a[i] & keep) | (less[i] & ~keep);
 }

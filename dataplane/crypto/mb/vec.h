@@ -31,8 +31,8 @@
 #define VEC_INLINE static inline __attribute__((always_inline))
 
 // A multiplication of field elements: inlined into what uses it where an operation is an instruction, called
-// where it is a loop.
-#if MB_BODY_IFMA
+// where it is a loop or carries the sanitizers' checks (which make compilers take minutes over inlined ones).
+#if MB_BODY_IFMA && !MB_SANITIZED
 #define VEC_FIELD VEC_INLINE
 #else
 #define VEC_FIELD static __attribute__((noinline))

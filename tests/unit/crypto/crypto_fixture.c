@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 static EVP_PKEY *pkeys[N_FIXTURE_KEYS];
+static bool with_helper;
 
 enum select_lanes fixture_body_at(unsigned idx)
 {
@@ -60,20 +61,29 @@ EVP_PKEY *fixture_pkey(unsigned idx)
 
 void fixture_init(struct crypto_fixture *fixture, enum select_lanes body, bool prepared_signatures)
 {
-	const struct crypto_settings settings = {
+	struct crypto_settings settings = {
 		.lanes = {.body = body},
 		.n_aead_slots = 16,
 		.n_ready = 64,
 		.prepared_signatures_off = !prepared_signatures,
 	};
 
+	size_t used;
+
 	memset(fixture, 0, sizeof *fixture);
 	fixture->body = body;
 	clock_virtual_reset();
 	random_seeded_set(body);
-	SLUICE_ASSERT(arena_init(&fixture->arena, crypto_footprint(&settings) + 64 * 1024));
+	SLUICE_ASSERT(
+		arena_init(&fixture->arena, crypto_footprint(&settings) + helper_footprint(2) + 64 * 1024));
+	if (with_helper) {
+		fixture->helper = helper_start(&fixture->arena, 2);
+		SLUICE_ASSERT(fixture->helper != NULL && fixture->arena.used <= helper_footprint(2));
+		settings.lanes.helper = helper_client(fixture->helper, 1);
+	}
+	used = fixture->arena.used;
 	SLUICE_ASSERT(crypto_init(&fixture->crypto, &fixture->arena, &settings, &fixture->counters));
-	SLUICE_ASSERT(fixture->arena.used <= crypto_footprint(&settings));
+	SLUICE_ASSERT(fixture->arena.used - used <= crypto_footprint(&settings));
 }
 
 void fixture_destroy(struct crypto_fixture *fixture)
@@ -81,6 +91,8 @@ void fixture_destroy(struct crypto_fixture *fixture)
 	for (unsigned i = 0; i < N_FIXTURE_KEYS; i++)
 		private_key_destroy(fixture->keys[i]);
 	crypto_destroy(&fixture->crypto);
+	if (fixture->helper != NULL)
+		helper_stop(fixture->helper);
 	arena_destroy(&fixture->arena);
 }
 
@@ -119,17 +131,25 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int run_under(enum select_lanes body, const struct CMUnitTest *tests, size_t n)
+{
+	int n_failed;
+
+	print_message("lanes: %s%s\n", select_lanes_name(body), with_helper ? " with a helper" : "");
+	fixture_init(&current, body, true);
+	n_failed = _cmocka_run_group_tests(select_lanes_name(body), tests, n, set_up, NULL);
+	fixture_destroy(&current);
+	return n_failed;
+}
+
 int fixture_run_tests(const struct CMUnitTest *tests, size_t n)
 {
 	int n_failed = 0;
 
-	for (unsigned i = 0; i < fixture_n_bodies(); i++) {
-		print_message("lanes: %s\n", select_lanes_name(fixture_body_at(i)));
-		fixture_init(&current, fixture_body_at(i), true);
-		n_failed += _cmocka_run_group_tests(
-			select_lanes_name(fixture_body_at(i)), tests, n, set_up, NULL);
-		fixture_destroy(&current);
-	}
+	for (unsigned i = 0; i < fixture_n_bodies(); i++)
+		n_failed += run_under(fixture_body_at(i), tests, n);
+	with_helper = true;
+	n_failed += run_under(SELECT_LANES_SCALAR, tests, n);
 	for (unsigned i = 0; i < N_FIXTURE_KEYS; i++)
 		EVP_PKEY_free(pkeys[i]);
 	return n_failed;

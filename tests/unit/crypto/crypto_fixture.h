@@ -5,6 +5,7 @@
 #pragma once
 
 #include "crypto/crypto.h"
+#include "crypto/helper.h"
 #include "crypto/keys.h"
 #include "seam/clock_virtual.h"
 #include "seam/cmocka_all.h"
@@ -28,6 +29,7 @@ struct crypto_fixture {
 	struct arena arena;
 	struct counters counters;
 	enum select_lanes body;
+	struct helper *helper;                          // NULL: scalar code runs all of it on the worker
 	const struct private_key *keys[N_FIXTURE_KEYS]; // loaded when first asked for
 };
 
@@ -51,5 +53,6 @@ void fixture_run_all(struct crypto_fixture *fixture);
 
 uint64_t fixture_count(const struct crypto_fixture *fixture, enum counter id);
 
-// Runs a test under each body: the test takes the fixture as its state.
+// Runs the tests under each body, the scalar one also with a helper thread; they take the fixture as their
+// state.
 int fixture_run_tests(const struct CMUnitTest *tests, size_t n);

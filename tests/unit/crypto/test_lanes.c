@@ -486,6 +486,41 @@ static void test_cancel_running(void **state)
 	}
 }
 
+// The helper computes on for nobody, and does not touch the memory of those that left; more requests than it
+// has tasks wait in their queue.
+static void test_helper(void **state)
+{
+	struct crypto_fixture *fixture = *state;
+	struct lanes *lanes = fixture->crypto.lanes;
+	unsigned n = 3 * HELPER_TASKS / 2;
+	struct item *many;
+
+	if (fixture->helper == NULL)
+		return;
+	many = calloc(n, sizeof *many);
+	for (unsigned i = 0; i < n; i++) {
+		set_rsa(fixture, &many[i], 0);
+		submit(fixture, &many[i]);
+	}
+	(void)lanes_run(lanes, clock_tsc(), false);
+	assert_int_equal(many[0].request.status, LANE_RUNNING);
+	assert_int_equal(many[n - 1].request.status, LANE_WAITING);
+	for (unsigned i = 0; i < n; i += 2) {
+		lanes_cancel(lanes, &many[i].request);
+		memset(&many[i], 0xee, sizeof many[i]);
+	}
+	fixture_run_all(fixture);
+	assert_int_equal(pop_all(fixture), n / 2);
+	for (unsigned i = 0; i < n; i++) {
+		if (i % 2 == 1)
+			assert_good(&many[i]);
+		else
+			for (size_t j = 0; j < sizeof many[i]; j++)
+				assert_int_equal(((uint8_t *)&many[i])[j], 0xee);
+	}
+	free(many);
+}
+
 // Slices of different kinds take turns, and short operations do not wait for them.
 static void test_slices_interleave(void **state)
 {
@@ -583,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_waiting),
 		cmocka_unit_test(test_cancel_completed),
 		cmocka_unit_test(test_cancel_running),
+		cmocka_unit_test(test_helper),
 		cmocka_unit_test(test_slices_interleave),
 		cmocka_unit_test(test_rsa_queue),
 		cmocka_unit_test(test_mixture),

@@ -330,37 +330,28 @@ static void test_bad_peers(void **state)
 	for_each(check_bad_peers);
 }
 
-// x = 0 is on both curves, and sqrt(b) + p fits the encoding of neither... but x = 0, y = sqrt(b) itself is
-// fine: the reference decides.
-static void check_peer_at_x_zero(const struct mb_kernels *kernels, enum mb_curve curve)
+// The point with x = 0 on P-256, and the same with x written as p, which must be refused. (On P-384 p leaves
+// no room for a coordinate in between: SPOIL_X_IS_P covers it.)
+static void test_peer_at_x_zero(void **state)
 {
-	static const char *const y[] = {
-		"66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4",
-		NULL,
-	};
+	static const char y[] = "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4";
 	struct rows scalars, peers;
 
-	if (y[curve] == NULL)
-		return;
+	(void)state;
 	rows_init(&scalars, 7);
 	rows_init(&peers, 0);
 	for (unsigned i = 0; i < MB_LANES; i++) {
 		peers.bytes[i][0] = 4;
 		for (size_t j = 0; j < 32; j++) {
-			char byte[3] = {y[curve][2 * j], y[curve][2 * j + 1], '\0'};
+			char byte[3] = {y[2 * j], y[2 * j + 1], '\0'};
 
 			peers.bytes[i][33 + j] = (uint8_t)strtoul(byte, NULL, 16);
 		}
-		if (i % 2 == 1) // the same point with x = p, which must be refused
-			(void)field_plus_p(curve, peers.bytes[i] + 1, peers.bytes[i] + 1);
+		if (i % 2 == 1)
+			assert_true(field_plus_p(MB_P256, peers.bytes[i] + 1, peers.bytes[i] + 1));
 	}
-	compare_ecdh(kernels, curve, &scalars, &peers, MB_LANES);
-}
-
-static void test_peer_at_x_zero(void **state)
-{
-	(void)state;
-	for_each(check_peer_at_x_zero);
+	for (unsigned body = 0; body < n_bodies; body++)
+		compare_ecdh(bodies[body], MB_P256, &scalars, &peers, MB_LANES);
 }
 
 // A scalar out of range in each lane position, in three groups where the curve takes them: the inversion that
