@@ -125,7 +125,7 @@ static void report(struct measure *measure, const struct measure_row *row, const
 	object = json_pack("{s:s, s:i, s:f, s:s, s:i, s:f, s:f}", "name", row->name, "lanes", (int)row->lanes,
 		"value", result->median, "unit", "tsc", "n", (int)own->n, "low", result->low, "high",
 		own->samples[own->n - 1]);
-	if (row->reference_body != NULL) {
+	if (row->reference != NULL) {
 		json_object_set_new(object, "reference", json_string(row->reference));
 		json_object_set_new(object, "reference_value", json_real(result->reference_median));
 		json_object_set_new(object, "reference_low", json_real(result->reference_low));
@@ -137,7 +137,7 @@ static void report(struct measure *measure, const struct measure_row *row, const
 	if (measure->options.json)
 		return;
 	printf("%-34s %5u %11.0f %11.0f ", row->name, row->lanes, result->median, result->low);
-	if (row->reference_body != NULL)
+	if (row->reference != NULL)
 		printf("%11.0f %7.2f  %s", result->reference_low, ratio, row->reference);
 	printf("\n");
 	(void)fflush(stdout);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Features of the handshake, engine against engine: resumption in all its forms and what forbids it, retries, names,
-// protocols, client certificates, waiting verifiers, size limits, key updates, fragments.
+// Features of the handshake, engine against engine: resumption in all its forms and what forbids it, retries,
+// names, protocols, client certificates, waiting verifiers, size limits, key updates, fragments.
 #include "tls_pair.h"
 
 #include "crypto/group.h"
@@ -87,8 +87,8 @@ struct finder {
 	bool has_it, later;
 };
 
-static bool find(struct tls_session_finder *base, struct tls_reference who, uint16_t worker_idx, struct span id,
-	bool *out_found, struct tls_session_state *out_state)
+static bool find(struct tls_session_finder *base, struct tls_reference who, uint16_t worker_idx,
+	struct span id, bool *out_found, struct tls_session_state *out_state)
 {
 	struct finder *finder = (struct finder *)base;
 
@@ -504,8 +504,8 @@ static void client_certificates(uint16_t version, enum tls_fixture_kind kind)
 
 static void test_client_certificates(void **state)
 {
-	static const enum tls_fixture_kind for_12[] = {
-		TLS_FIXTURE_P256, TLS_FIXTURE_P384, TLS_FIXTURE_RSA2048, TLS_FIXTURE_RSA3072, TLS_FIXTURE_RSA_PSS};
+	static const enum tls_fixture_kind for_12[] = {TLS_FIXTURE_P256, TLS_FIXTURE_P384,
+		TLS_FIXTURE_RSA2048, TLS_FIXTURE_RSA3072, TLS_FIXTURE_RSA_PSS};
 
 	(void)state;
 	for (int kind = 0; kind < TLS_N_FIXTURE_KINDS; kind++)
@@ -526,9 +526,8 @@ static void test_client_without_certificate(void **state)
 		// Such a session is not good enough for a listener that demands certificates.
 		pair->server_config.client_auth = TLS_CLIENT_AUTH_REQUIRED;
 		pair_connect(pair, &pair->slot.session);
-		pair_check_server_refused(pair,
-			versions[i] == TLS_VERSION_13 ? TLS_ALERT_CERTIFICATE_REQUIRED
-						      : TLS_ALERT_HANDSHAKE_FAILURE);
+		pair_check_server_refused(pair, versions[i] == TLS_VERSION_13 ? TLS_ALERT_CERTIFICATE_REQUIRED
+									      : TLS_ALERT_HANDSHAKE_FAILURE);
 		pair_end(pair);
 		pair_free(pair);
 	}
@@ -596,7 +595,8 @@ static void test_size_limits(void **state)
 		pair_connect(pair, NULL);
 		pair_check_up(pair);
 		pair->client.conn.send_max = TLS_PLAINTEXT_MAX;
-		tls_end_send(&pair->client, "0123456789012345678901234567890123456789012345678901234567890123456", 67);
+		tls_end_send(&pair->client,
+			"0123456789012345678901234567890123456789012345678901234567890123456", 67);
 		tls_fixture_pump(&pair->client, &pair->server);
 		pair_check_server_refused(pair, TLS_ALERT_RECORD_OVERFLOW);
 		pair_end(pair);

@@ -3,8 +3,7 @@
 // Engine against engine: every combination of version, suite, group and certificate.
 #include "tls_pair.h"
 
-static void full_combination(
-	uint16_t version, uint16_t suite, uint16_t group, enum tls_fixture_kind kind)
+static void full_combination(uint16_t version, uint16_t suite, uint16_t group, enum tls_fixture_kind kind)
 {
 	struct pair *pair = pair_new(kind);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a hostile or broken peer can do: every byte of every flight flipped, every flight cut short, messages out of
-// place, floods, plaintext after encryption, records that lie about their length, and handshakes left half done.
+// What a hostile or broken peer can do: every byte of every flight flipped, every flight cut short, messages
+// out of place, floods, plaintext after encryption, records that lie about their length, and handshakes left
+// half done.
 #include "tls_pair.h"
 
 #include "crypto/group.h"
@@ -47,8 +48,9 @@ static bool pump_with_flip(struct pair *pair, bool from_server, size_t at, uint8
 	return flipped;
 }
 
-// A handshake whose bytes were touched never completes on both sides with both believing the same, except where
-// the byte means nothing (the record version). It must never crash or leave anything behind (tear-down checks).
+// A handshake whose bytes were touched never completes on both sides with both believing the same, except
+// where the byte means nothing (the record version). It must never crash or leave anything behind (tear-down
+// checks).
 static void flip_everything(uint16_t version, bool from_server, size_t step)
 {
 	struct pair *pair = pair_of_version(version);
@@ -97,7 +99,8 @@ static void test_truncation(void **state)
 	}
 }
 
-// Application data in the stead of a record that was due: each byte flipped is bad_record_mac and nothing comes out.
+// Application data in the stead of a record that was due: each byte flipped is bad_record_mac and nothing
+// comes out.
 static void test_data_flips(void **state)
 {
 	(void)state;
@@ -156,11 +159,13 @@ static void test_what_is_not_tls(void **state)
 
 	(void)state;
 	assert_int_equal(alert_for(pair, "GET / HTTP/1.0\r\n\r\n", 18), TLS_ALERT_UNEXPECTED_MESSAGE);
-	assert_int_equal(alert_for(pair, empty_handshake, sizeof empty_handshake), TLS_ALERT_UNEXPECTED_MESSAGE);
+	assert_int_equal(
+		alert_for(pair, empty_handshake, sizeof empty_handshake), TLS_ALERT_UNEXPECTED_MESSAGE);
 	assert_int_equal(alert_for(pair, too_long, sizeof too_long), TLS_ALERT_RECORD_OVERFLOW);
 	assert_int_equal(alert_for(pair, wrong_version, sizeof wrong_version), TLS_ALERT_PROTOCOL_VERSION);
 	assert_int_equal(alert_for(pair, early_ccs, sizeof early_ccs), TLS_ALERT_UNEXPECTED_MESSAGE);
-	assert_int_equal(alert_for(pair, finished_first, sizeof finished_first), TLS_ALERT_UNEXPECTED_MESSAGE);
+	assert_int_equal(
+		alert_for(pair, finished_first, sizeof finished_first), TLS_ALERT_UNEXPECTED_MESSAGE);
 	assert_int_equal(alert_for(pair, data_first, sizeof data_first), TLS_ALERT_UNEXPECTED_MESSAGE);
 	assert_int_equal(alert_for(pair, endless_hello, sizeof endless_hello), TLS_ALERT_ILLEGAL_PARAMETER);
 	assert_int_equal(alert_for(pair, short_hello, sizeof short_hello), TLS_ALERT_DECODE_ERROR);
@@ -329,7 +334,8 @@ static void test_floods(void **state)
 	pair_connect(pair, NULL);
 	for (unsigned i = 0; i < 40; i++) {
 		raw_record(&pair->client, 22, update, 5);
-		tls_traffic_secret_update(tls_conn_suite(&pair->client.conn)->hash, pair->client.conn.write_secret);
+		tls_traffic_secret_update(
+			tls_conn_suite(&pair->client.conn)->hash, pair->client.conn.write_secret);
 		tls_conn_set_write_secret(
 			&tls_pair_fixture.engine, &pair->client.conn, pair->client.conn.write_secret);
 	}
@@ -351,8 +357,8 @@ static void test_plaintext_after_encryption(void **state)
 		check_refused_after(pair, TLS_ALERT_BAD_RECORD_MAC);
 		pair_connect(pair, NULL);
 		tls_end_receive(&pair->server, plain_finished, sizeof plain_finished);
-		check_refused_after(pair,
-			versions[i] == TLS_VERSION_13 ? TLS_ALERT_UNEXPECTED_MESSAGE : TLS_ALERT_BAD_RECORD_MAC);
+		check_refused_after(pair, versions[i] == TLS_VERSION_13 ? TLS_ALERT_UNEXPECTED_MESSAGE
+									: TLS_ALERT_BAD_RECORD_MAC);
 		pair_free(pair);
 	}
 }
@@ -430,11 +436,13 @@ static void test_large_hellos(void **state)
 	pair_free(pair);
 }
 
-// A hundred thousand handshakes left half done, far more than there is room for: the pools hold, what is over is
-// refused and counted, and when all are gone the engine serves as before.
+// A hundred thousand handshakes left half done, far more than there is room for: the pools hold, what is over
+// is refused and counted, and when all are gone the engine serves as before.
 static void test_stuck_handshakes(void **state)
 {
-	enum { N = 100000 };
+	enum {
+		N = 100000
+	};
 	struct pair *pair = pair_of_version(TLS_VERSION_13);
 	struct tls_conn *conns = calloc(N, sizeof *conns);
 	struct tls_engine *engine = &tls_pair_fixture.engine;

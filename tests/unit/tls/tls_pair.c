@@ -126,8 +126,8 @@ static void check_refused(const struct tls_end *refuser, const struct tls_end *r
 {
 	if (!refuser->failed || refuser->report.failed_by_peer || refuser->report.alert != alert)
 		print_message("failed %d by peer %d: %s instead of %s in '%s'\n", refuser->failed,
-			refuser->report.failed_by_peer, tls_alert_name(refuser->report.alert), tls_alert_name(alert),
-			tls_state_name((enum tls_state)refuser->report.failed_state));
+			refuser->report.failed_by_peer, tls_alert_name(refuser->report.alert),
+			tls_alert_name(alert), tls_state_name((enum tls_state)refuser->report.failed_state));
 	assert_true(refuser->failed);
 	assert_false(refuser->report.failed_by_peer);
 	assert_int_equal(refuser->report.alert, alert);
