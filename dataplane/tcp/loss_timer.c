@@ -7,6 +7,8 @@
 enum {
 	// RFC 8985 7.2: how long a peer may delay an acknowledgement of a single segment.
 	DELAYED_ACK_WORST_US = 200000,
+	// Two round trips of a short path are less than what a peer's scheduler may take to answer.
+	PROBE_FLOOR_US = 10000,
 	BACKOFF_MAX = 16
 };
 
@@ -78,6 +80,8 @@ static void start_probe_or_rto(struct tcp *tcp, struct tcp_conn *conn)
 {
 	uint64_t probe_us = conn->srtt8_us / 4; // two round trips
 
+	if (probe_us < PROBE_FLOOR_US)
+		probe_us = PROBE_FLOOR_US;
 	if (tcp_in_flight(conn) <= conn->mss)
 		probe_us += DELAYED_ACK_WORST_US;
 	if (probe_us < conn->rto_us && probe_allowed(conn, tcp_cold(tcp, conn)))

@@ -28,6 +28,7 @@
 //   counter NAME N           how often since the start
 //   icmp too-big|hard|soft seq=N [mtu=N]
 //   starve on|off            no buffers for sending
+//   peer PORT                what follows comes from and goes to another port of the peer (4000 at first)
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/counters.h"
@@ -763,7 +764,10 @@ static void statement(char **words, uint32_t n)
 		do_icmp(rest, n_rest);
 	else if (strcmp(verb, "starve") == 0 && n == 2)
 		net_stub_starve(run.net, strcmp(rest[0], "on") == 0);
-	else if (n == 1)
+	else if (strcmp(verb, "peer") == 0 && n == 2) {
+		run.key.remote_port = (uint16_t)strtoul(rest[0], NULL, 0);
+		run.know_isn = run.know_ts = false;
+	} else if (n == 1)
 		owner_does(verb);
 	else
 		fail("no such statement", verb);

@@ -138,7 +138,7 @@ static struct tcp_config random_tcp(uint32_t side)
 	tcp_config_default(&config, 64);
 	config.n_listeners = 16;
 	config.n_syn_cache = ONE_OF(1, 64);
-	config.n_time_wait = ONE_OF(2, 64);
+	config.n_time_wait = ONE_OF(8, 64);
 	config.n_sent = ONE_OF(20, 100, 4096);
 	config.n_send_items = ONE_OF(20, 100, 4096);
 	config.n_ranges = ONE_OF(4, 64, 1024);
@@ -151,7 +151,7 @@ static struct tcp_config random_tcp(uint32_t side)
 	config.rto_max_ms = 2000;
 	config.user_timeout_ms = 0;
 	config.connect_timeout_ms = 1000000;
-	config.time_wait_ms = 4000;
+	config.time_wait_ms = 60000;
 	config.fin_wait_2_ms = 300000;
 	config.keepalive_idle_ms = chance(20) ? 3000 : 0;
 	config.keepalive_interval_ms = 1000;
