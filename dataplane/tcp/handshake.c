@@ -581,7 +581,7 @@ static void entry_due(struct tcp *tcp, struct syn_entry *entry)
 		syn_cache_remove(&tcp->syn_cache, entry);
 		return;
 	}
-	entry->deadline_ms = tcp->now_ms + (SYN_RTO_FIRST_MS << entry->stage);
+	entry->deadline_ms = tcp->now_ms + ((uint32_t)SYN_RTO_FIRST_MS << entry->stage);
 	// RFC 3168 6.1.1.1: what may have been dropped for its ECN bits is repeated without.
 	entry->flags &= (uint8_t)~SYN_ENTRY_ECN;
 	agreed.flags &= (uint8_t)~SYN_ENTRY_ECN;

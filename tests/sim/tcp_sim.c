@@ -32,6 +32,7 @@ enum {
 struct end {
 	struct tcp_handle handle;
 	bool alive;   // the handle is ours
+	bool open;    // the handshake is over
 	bool dead;    // the stack said so, or we gave it up
 	bool closed;  // we called tcp_close
 	bool peer_fin;
@@ -262,7 +263,7 @@ static void end_write(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		end->n_sent += len;
 		sim.progress_us = clock_now_us();
 	}
-	if (!end->shut && tcp_send_space(tcp, conn) != 0) {
+	if (!end->shut && end->open) {
 		tcp_shutdown(tcp, conn);
 		end->shut = true;
 	}
@@ -360,6 +361,8 @@ static void take_events(uint32_t side)
 			end->alive = true;
 			end->handle = ready[i].handle;
 		}
+		if ((ready[i].events & (TCP_EVENT_ACCEPTED | TCP_EVENT_CONNECTED)) != 0)
+			end->open = true;
 		if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
 			end->peer_fin = true;
 		if ((ready[i].events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0) {
