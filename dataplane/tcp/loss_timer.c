@@ -28,8 +28,8 @@ void tcp_rtt_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
 		conn->rttvar4_us += (uint32_t)(error < 0 ? -error : error) - conn->rttvar4_us / 4;
 		conn->srtt8_us += (uint32_t)error;
 	}
-	// RFC 6298 2.4 with a floor under the variation, so that it stands clear of delayed acknowledgements on
-	// long paths as on short ones.
+	// RFC 6298 2.4 with a floor under the variation, so that it stands clear of delayed acknowledgements
+	// on long paths as on short ones.
 	rttvar_us = conn->rttvar4_us;
 	floor_us = tcp->config.rto_min_ms * 1000;
 	conn->rto_us = conn->srtt8_us / 8 + (rttvar_us > floor_us ? rttvar_us : floor_us);
@@ -37,7 +37,8 @@ void tcp_rtt_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
 
 uint64_t tcp_rto_us(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-	uint64_t rto_us = (uint64_t)conn->rto_us << (conn->backoff < BACKOFF_MAX ? conn->backoff : BACKOFF_MAX);
+	uint64_t rto_us = (uint64_t)conn->rto_us
+			  << (conn->backoff < BACKOFF_MAX ? conn->backoff : BACKOFF_MAX);
 	uint64_t most_us = (uint64_t)tcp->config.rto_max_ms * 1000;
 
 	return rto_us < most_us ? rto_us : most_us;
@@ -72,8 +73,8 @@ void tcp_loss_timer_start_persist(struct tcp *tcp, struct tcp_conn *conn)
 static bool probe_allowed(const struct tcp_conn *conn, const struct tcp_conn_cold *cold)
 {
 	return (conn->flags & TCP_CONN_SACK) != 0 && conn->recovery == TCP_RECOVERY_OPEN &&
-	       conn->sacked_bytes == 0 && conn->lost_bytes == 0 && conn->backoff == 0 && conn->srtt8_us != 0 &&
-	       cold->tlp == TCP_TLP_NONE;
+	       conn->sacked_bytes == 0 && conn->lost_bytes == 0 && conn->backoff == 0 &&
+	       conn->srtt8_us != 0 && cold->tlp == TCP_TLP_NONE;
 }
 
 static void start_probe_or_rto(struct tcp *tcp, struct tcp_conn *conn)

@@ -2,8 +2,8 @@
 //
 // Raw segments against a stack that has a listener, half-open peers, and connections in several states. The
 // input is a sequence of records that name a flow, flags, numbers relative to what the connection expects,
-// options and a payload length, and of commands of the owner and of the clock. ASan, the invariants after every
-// step and the count of buffers at the end find what goes wrong.
+// options and a payload length, and of commands of the owner and of the clock. ASan, the invariants after
+// every step and the count of buffers at the end find what goes wrong.
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/counters.h"
@@ -17,14 +17,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 enum {
-	N_BUFFERS = 1023,
+	N_BUFFERS = 255,
 	N_FLOWS = 8,
 	STEPS_MAX = 200,
 	PORT = 80,
 	CONNECT_PORT = 5000
 };
 
+// Made once: EAL's memory and mappings are slow to make.
+static struct net *nets[2]; // a plain port, and one that cuts segments
 static struct net *net;
+static struct arena arena;
 static struct counters counters;
 
 // The flows' numbers as a well-behaved peer would know them.
@@ -198,19 +201,28 @@ static void step(struct tcp *tcp, struct reader *reader)
 	tcp_check_invariants(tcp);
 }
 
+static struct net *open_once(bool cuts, size_t arena_len)
+{
+	if (arena.start == NULL)
+		SLUICE_ASSERT(arena_init(&arena, arena_len));
+	memset(arena.start, 0, arena.used);
+	arena.used = 0;
+	if (nets[cuts] == NULL)
+		nets[cuts] = net_stub_open(1500, cuts ? NET_PATH_MULTI_SEGMENT | NET_PATH_TSO : 0, N_BUFFERS);
+	return nets[cuts];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct reader reader = reader_over(span_of(data, len));
 	uint8_t choice = reader_u8(&reader);
 	struct tcp_config config;
-	struct arena arena;
 	struct tcp *tcp;
 
 	configure(&config, choice);
 	clock_virtual_reset();
 	clock_virtual_advance(1000000);
-	net = net_stub_open(1500, (choice & 8) != 0 ? NET_PATH_MULTI_SEGMENT | NET_PATH_TSO : 0, N_BUFFERS);
-	SLUICE_ASSERT(arena_init(&arena, tcp_footprint(&config)));
+	net = open_once((choice & 8) != 0, tcp_footprint(&config));
 	tcp = tcp_init(&config, &arena, net, &counters, clock_now_us());
 	SLUICE_ASSERT(tcp != NULL && tcp_listen(tcp, NULL, PORT, 0));
 	for (uint8_t i = 0; i < N_FLOWS; i++)
@@ -218,7 +230,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (uint32_t i = 0; i < STEPS_MAX && reader_left(&reader) != 0; i++)
 		step(tcp, &reader);
 	tcp_stop(tcp);
-	net_stub_close(net);
-	arena_destroy(&arena);
+	net_stub_check(net);
 	return 0;
 }

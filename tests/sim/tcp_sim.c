@@ -31,17 +31,17 @@ enum {
 // One end of one flow: what its owner wants to do and has done.
 struct end {
 	struct tcp_handle handle;
-	bool alive;   // the handle is ours
-	bool open;    // the handshake is over
-	bool dead;    // the stack said so, or we gave it up
-	bool closed;  // we called tcp_close
+	bool alive;  // the handle is ours
+	bool open;   // the handshake is over
+	bool dead;   // the stack said so, or we gave it up
+	bool closed; // we called tcp_close
 	bool peer_fin;
 	bool shut;
 	uint32_t n_to_send, n_sent, n_received;
-	uint32_t chunk;       // bytes per tcp_send
-	uint32_t appetite;    // bytes consumed per turn at most
-	uint64_t hungry_us;   // when it reads again
-	uint32_t rest_us;     // how long it waits between reads
+	uint32_t chunk;     // bytes per tcp_send
+	uint32_t appetite;  // bytes consumed per turn at most
+	uint64_t hungry_us; // when it reads again
+	uint32_t rest_us;   // how long it waits between reads
 };
 
 struct flow {
@@ -279,7 +279,8 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		return;
 	n = tcp_peek(conn, pieces, 64);
 	for (uint32_t i = 0; i < n && n_read < end->appetite; i++) {
-		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len : end->appetite - n_read;
+		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len
+								      : end->appetite - n_read;
 
 		for (uint32_t k = 0; k < len; k++)
 			SLUICE_ASSERT(pieces[i].data[k] == stream_byte(flow, 1 - side, end->n_received + k));
@@ -424,7 +425,8 @@ static bool all_done(void)
 		if (!flow->ends[0].dead || (!flow->ends[1].dead && !flow->aborts) || flow->ends[1].alive)
 			return false;
 	}
-	return tcp_conn_next(tcp_of(0), &cursor) == NULL && (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
+	return tcp_conn_next(tcp_of(0), &cursor) == NULL &&
+	       (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
 }
 
 static uint64_t next_us(void)
