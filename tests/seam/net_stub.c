@@ -98,16 +98,17 @@ bool net_stub_take(struct net *net, struct net_stub_sent *out)
 	n = sent->mbuf->pkt_len < sizeof header ? sent->mbuf->pkt_len : (uint32_t)sizeof header;
 	memcpy(header, rte_pktmbuf_read(sent->mbuf, 0, n, header), n);
 	header_len = header[12] / 16 * 4u;
-	*out = (struct net_stub_sent){.at_us = sent->at_us,
-		.key = sent->key,
-		.seq = be32(header + 4),
-		.ack = be32(header + 8),
-		.window = (uint16_t)(header[14] << 8 | header[15]),
-		.flags = header[13],
-		.ecn = sent->ecn,
-		.tso_mss = sent->tso_mss,
-		.options_len = (uint8_t)(header_len - HEADER_LEN),
-		.payload_len = sent->mbuf->pkt_len - header_len};
+	// Field by field: clearing the payload's room would cost more than all the rest.
+	out->at_us = sent->at_us;
+	out->key = sent->key;
+	out->seq = be32(header + 4);
+	out->ack = be32(header + 8);
+	out->window = (uint16_t)(header[14] << 8 | header[15]);
+	out->flags = header[13];
+	out->ecn = sent->ecn;
+	out->tso_mss = sent->tso_mss;
+	out->options_len = (uint8_t)(header_len - HEADER_LEN);
+	out->payload_len = sent->mbuf->pkt_len - header_len;
 	memcpy(out->options, header + HEADER_LEN, out->options_len);
 	if (out->payload_len != 0) {
 		const void *payload = rte_pktmbuf_read(
