@@ -84,6 +84,14 @@ static void drain(void)
 	}
 }
 
+// A small distance, to either side.
+static uint32_t near(struct reader *reader)
+{
+	int32_t distance = (int16_t)reader_u16(reader);
+
+	return (uint32_t)distance;
+}
+
 static void segment_in(struct tcp *tcp, struct reader *reader)
 {
 	static const uint8_t zeros[2000];
@@ -93,8 +101,8 @@ static void segment_in(struct tcp *tcp, struct reader *reader)
 	struct span options;
 	uint16_t payload_len;
 
-	segment.seq = flow->seq + (uint32_t)(int16_t)reader_u16(reader);
-	segment.ack = flow->ack + (uint32_t)(int16_t)reader_u16(reader);
+	segment.seq = flow->seq + near(reader);
+	segment.ack = flow->ack + near(reader);
 	segment.window = reader_u16(reader);
 	payload_len = reader_u16(reader) % 1461;
 	segment.ecn = reader_u8(reader) & 3;
