@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What tcp costs: two stacks on port_mem in virtual time, the time-stamp counter read around the calls of tcp,
-// and around tcp's calls of net_output_tcp to subtract what net and the wire take (they are bench-net's).
+// What tcp costs: two stacks on port_mem in virtual time, the time-stamp counter read around the calls of
+// tcp, and around tcp's calls of net_output_tcp to subtract what net and the wire take (they are
+// bench-net's).
 //
 //     bench-tcp [--json] [--quick] [--only TEXT] [--held N]
 //
-//   tcp_segment_tsc       an in-order data segment of 1,448 bytes, in on one connection and out on another, with
+//   tcp_segment_tsc       an in-order data segment of 1,448 bytes, in on one connection and out on another,
+//   with
 //                         their acknowledgements out and in: the cost of one proxied segment
 //   tcp_pure_ack_tsc      building one and taking one
 //   tcp_open_close_*      a connection from SYN to the last acknowledgement of its FIN, without data
@@ -43,15 +45,15 @@ struct spent {
 	uint64_t input, owner, output;
 };
 
-void __real_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key, struct rte_mbuf *m,
-	uint8_t ecn, uint16_t tso_mss);
-void __wrap_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key, struct rte_mbuf *m,
-	uint8_t ecn, uint16_t tso_mss);
+void __real_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key,
+	struct rte_mbuf *m, uint8_t ecn, uint16_t tso_mss);
+void __wrap_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key,
+	struct rte_mbuf *m, uint8_t ecn, uint16_t tso_mss);
 
 static uint64_t output_tsc; // spent below tcp
 
-void __wrap_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key, struct rte_mbuf *m,
-	uint8_t ecn, uint16_t tso_mss)
+void __wrap_net_output_tcp(struct net *net, struct net_path *path, const struct flow_key *key,
+	struct rte_mbuf *m, uint8_t ecn, uint16_t tso_mss)
 {
 	uint64_t start = rte_rdtsc();
 
@@ -312,8 +314,7 @@ static void open_some(uint32_t n)
 	uint64_t start = rte_rdtsc();
 
 	for (uint32_t i = 0; i < n; i++)
-		SLUICE_ASSERT(
-			tcp_connect(tcp_of(0), &request, clock_now_us(), &conn) == TCP_CONNECT_STARTED);
+		SLUICE_ASSERT(tcp_connect(tcp_of(0), &request, clock_now_us(), &conn) == TCP_CONNECT_STARTED);
 	spent[0].owner += rte_rdtsc() - start;
 }
 
@@ -386,9 +387,10 @@ static void held_rows(struct measure *measure, uint32_t n_held)
 			struct tcp_conn *conn;
 
 			if (n_open % PORTS_PER_LISTENER == 0)
-				SLUICE_ASSERT(tcp_listen(tcp_of(1), NULL, (uint16_t)(PORT + n_listeners++), 0));
-			SLUICE_ASSERT(
-				tcp_connect(tcp_of(0), &request, clock_now_us(), &conn) == TCP_CONNECT_STARTED);
+				SLUICE_ASSERT(
+					tcp_listen(tcp_of(1), NULL, (uint16_t)(PORT + n_listeners++), 0));
+			SLUICE_ASSERT(tcp_connect(tcp_of(0), &request, clock_now_us(), &conn) ==
+				      TCP_CONNECT_STARTED);
 		}
 		for (uint32_t side = 0; side < 2; side++) {
 			receive(side);
@@ -399,7 +401,8 @@ static void held_rows(struct measure *measure, uint32_t n_held)
 		n_accepted += tcp_ready_burst(tcp_of(1), ready, 64);
 	}
 	measure_value(measure, "tcp_held", "connections",
-		(double)(twin_count(&twin, 1, COUNTER_TCP_ESTABLISHED) - twin_count(&twin, 1, COUNTER_TCP_ENDED)));
+		(double)(twin_count(&twin, 1, COUNTER_TCP_ESTABLISHED) -
+			 twin_count(&twin, 1, COUNTER_TCP_ENDED)));
 	twin_close(&twin);
 }
 
@@ -425,8 +428,8 @@ int main(int argc, char **argv)
 	measure = measure_create(&measure_options);
 	bulk_rows(measure, measure_options.n_samples, PORT_CAN_MULTI_SEGMENT, "");
 	bulk_rows(measure, measure_options.n_samples, 0, "_copied");
-	bulk_rows(measure, measure_options.n_samples, PORT_CAN_TX_CHECKSUM | PORT_CAN_MULTI_SEGMENT | PORT_CAN_TSO,
-		"_tso");
+	bulk_rows(measure, measure_options.n_samples,
+		PORT_CAN_TX_CHECKSUM | PORT_CAN_MULTI_SEGMENT | PORT_CAN_TSO, "_tso");
 	ack_rows(measure, measure_options.n_samples);
 	open_close_rows(measure, measure_options.n_samples);
 	held_rows(measure, n_held);

@@ -33,7 +33,8 @@ static bool update_window(const struct tcp_rx *rx)
 	uint32_t window = (uint32_t)rx->segment->window << conn->snd_wscale;
 	bool changed = window != conn->snd_wnd;
 
-	if (!seq_lt(conn->snd_wl1, rx->seq) && !(seq_eq(conn->snd_wl1, rx->seq) && seq_leq(conn->snd_wl2, rx->ack)))
+	if (!seq_lt(conn->snd_wl1, rx->seq) &&
+		!(seq_eq(conn->snd_wl1, rx->seq) && seq_leq(conn->snd_wl2, rx->ack)))
 		return false;
 	conn->snd_wnd = window;
 	conn->snd_wl1 = rx->seq;
@@ -59,7 +60,8 @@ static void measure(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_ack
 	}
 }
 
-static bool all_is_well(const struct tcp_conn *conn, const struct tcp_conn_cold *cold, const struct tcp_ack *ack)
+static bool all_is_well(
+	const struct tcp_conn *conn, const struct tcp_conn_cold *cold, const struct tcp_ack *ack)
 {
 	return conn->recovery == TCP_RECOVERY_OPEN && (conn->sacked_bytes | conn->lost_bytes) == 0 &&
 	       ack->n_acked != 0 && ack->dsack_bytes == 0 && !ack->sacked && !ack->ecn_echo &&
@@ -90,7 +92,8 @@ static bool acceptable(const struct tcp_rx *rx)
 	const struct tcp_conn *conn = rx->conn;
 
 	return seq_leq(rx->ack, conn->snd_nxt) &&
-	       seq_diff(conn->snd_una, rx->ack) <= (int32_t)(conn->snd_wnd_max > 65535 ? conn->snd_wnd_max : 65535);
+	       seq_diff(conn->snd_una, rx->ack) <=
+		       (int32_t)(conn->snd_wnd_max > 65535 ? conn->snd_wnd_max : 65535);
 }
 
 bool tcp_ack_segment(struct tcp_rx *rx)
@@ -101,7 +104,8 @@ bool tcp_ack_segment(struct tcp_rx *rx)
 		.prior_una = conn->snd_una,
 		.prior_flight = tcp_in_flight(conn),
 		.ts_echo = rx->options.ts_echo,
-		.has_ts = (conn->flags & TCP_CONN_TIMESTAMPS) != 0 && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0};
+		.has_ts = (conn->flags & TCP_CONN_TIMESTAMPS) != 0 &&
+			  (rx->options.present & TCP_HAS_TIMESTAMPS) != 0};
 	bool window_changed;
 
 	if (!acceptable(rx)) {
@@ -118,8 +122,8 @@ bool tcp_ack_segment(struct tcp_rx *rx)
 	window_changed = update_window(rx);
 	if ((rx->options.present & TCP_HAS_SACK) != 0 && (conn->flags & TCP_CONN_SACK) != 0)
 		tcp_scoreboard_sacked(tcp, conn, &rx->options, &ack);
-	ack.duplicate = ack.n_acked == 0 && rx->len == 0 && !window_changed && (rx->flags & SEGMENT_FIN) == 0 &&
-			!seq_eq(conn->snd_una, conn->snd_nxt);
+	ack.duplicate = ack.n_acked == 0 && rx->len == 0 && !window_changed &&
+			(rx->flags & SEGMENT_FIN) == 0 && !seq_eq(conn->snd_una, conn->snd_nxt);
 	if (ack.duplicate)
 		tcp_count(tcp, COUNTER_TCP_DUPLICATE_ACK);
 	ack.ecn_echo = (rx->flags & SEGMENT_ECE) != 0 && (conn->flags & TCP_CONN_ECN) != 0;

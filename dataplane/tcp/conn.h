@@ -55,12 +55,12 @@ enum tcp_conn_flag {
 	TCP_CONN_ECN_ECHO = 1 << 17,    // we saw CE and echo it until CWR
 	TCP_CONN_ECN_CWR_DUE = 1 << 18, // we reduced and say so with the next new data
 	// Sending.
-	TCP_CONN_CWND_LIMITED = 1 << 19, // the window was full at the last output
+	TCP_CONN_CWND_LIMITED = 1 << 19,   // the window was full at the last output
 	TCP_CONN_RETRANSMITTING = 1 << 20, // the last output sent lost data
 	TCP_CONN_PROBE_DUE = 1 << 21,      // window or keepalive probe at the next output
 	TCP_CONN_TLP_DUE = 1 << 22,        // tail loss probe at the next output
 	TCP_CONN_RST_DUE = 1 << 23,
-	TCP_CONN_WANT_SPACE = 1 << 24, // the owner was refused: tell it when there is room
+	TCP_CONN_WANT_SPACE = 1 << 24,     // the owner was refused: tell it when there is room
 	TCP_CONN_SLOW_START_CSS = 1 << 25, // HyStart++: conservative slow start
 	TCP_CONN_SYN_DUE = 1 << 26
 };
@@ -212,14 +212,14 @@ struct tcp_conn_cold {
 	uint32_t prr_out;
 	uint32_t undo_cwnd; // 0: nothing to undo
 	uint32_t undo_ssthresh;
-	uint32_t undo_ts;      // our timestamp of the first retransmission
-	int32_t undo_n_bytes;  // retransmitted bytes that no DSACK has reported
+	uint32_t undo_ts;     // our timestamp of the first retransmission
+	int32_t undo_n_bytes; // retransmitted bytes that no DSACK has reported
 	struct tcp_cc_state cc;
 	struct tcp_hystart hystart;
 	// Sending.
 	uint32_t pace_next_us;
-	uint32_t sent_last_ms;     // for the restart after idle
-	uint32_t progress_ms;      // since when the peer owes us something
+	uint32_t sent_last_ms; // for the restart after idle
+	uint32_t progress_ms;  // since when the peer owes us something
 	uint32_t user_timeout_ms;
 	uint16_t n_items;
 	uint16_t n_sent;
@@ -232,8 +232,8 @@ struct tcp_conn_cold {
 	uint16_t probe_len;  // payload of the probe in flight; 0: none
 	struct seq probe_seq;
 	uint32_t probe_ms; // when to try next
-	uint8_t n_probes; // keepalive probes without an answer
-	uint8_t frto;     // step of RFC 5682, 0: not running
+	uint8_t n_probes;  // keepalive probes without an answer
+	uint8_t frto;      // step of RFC 5682, 0: not running
 	uint8_t rack_reo_mult;
 	uint8_t rack_reo_persist;
 	bool rack_reordering;
@@ -242,4 +242,5 @@ struct tcp_conn_cold {
 	uint8_t n_syn_sent;
 };
 
-_Static_assert(sizeof(struct tcp_conn_cold) + sizeof(struct tcp_conn) <= 512 - 24, "an idle connection's bytes");
+_Static_assert(
+	sizeof(struct tcp_conn_cold) + sizeof(struct tcp_conn) <= 512 - 24, "an idle connection's bytes");

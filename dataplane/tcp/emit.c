@@ -34,8 +34,8 @@ static void fill_sack(const struct tcp *tcp, const struct tcp_conn *conn, struct
 	if ((conn->flags & TCP_CONN_DSACK_DUE) != 0) {
 		const struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
 
-		options->sack_blocks[first++] =
-			(struct tcp_sack_block){.start = cold->dsack_start, .end = cold->dsack_end};
+		options->sack_blocks[first++] = (struct tcp_sack_block){
+			.start = cold->dsack_start, .end = cold->dsack_end};
 	}
 	n = first;
 	for (uint32_t idx = conn->range_head; idx != POOL_NONE; idx = tcp_range_at(tcp, idx)->next) {
@@ -52,7 +52,8 @@ static void fill_sack(const struct tcp *tcp, const struct tcp_conn *conn, struct
 		if (place == n_max)
 			continue;
 		stamps[place] = range->stamp;
-		options->sack_blocks[place] = (struct tcp_sack_block){.start = range->start, .end = range->end};
+		options->sack_blocks[place] = (struct tcp_sack_block){
+			.start = range->start, .end = range->end};
 		n = (uint8_t)(n < n_max ? n + 1 : n_max);
 	}
 	options->n_sack_blocks = n;
@@ -117,7 +118,8 @@ static uint32_t add_payload(struct tcp *tcp, const struct net_path *path, struct
 		const struct tcp_send_item *item = tcp_send_item_at(tcp, cursor.item);
 		uint32_t piece = (uint32_t)item->len - cursor.offset;
 		uint32_t room = copy_room(tail);
-		const uint8_t *data = rte_pktmbuf_mtod_offset(item->mbuf, const uint8_t *, item->offset + cursor.offset);
+		const uint8_t *data = rte_pktmbuf_mtod_offset(
+			item->mbuf, const uint8_t *, item->offset + cursor.offset);
 
 		piece = piece < len - n ? piece : len - n;
 		if (!chains || (piece <= COPY_MAX && piece <= room)) {
@@ -126,7 +128,8 @@ static uint32_t add_payload(struct tcp *tcp, const struct net_path *path, struct
 				break;
 			copy_piece(head, tail, data, piece);
 		} else {
-			struct rte_mbuf *next = head->nb_segs < path->segments_max ? net_mbuf_alloc(tcp->net) : NULL;
+			struct rte_mbuf *next = head->nb_segs < path->segments_max ? net_mbuf_alloc(tcp->net)
+										   : NULL;
 
 			if (next == NULL)
 				break;
@@ -190,7 +193,7 @@ int32_t tcp_emit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tx *tx
 		}
 	}
 	if (n != tx->len)
-		flags &= (uint8_t)~(SEGMENT_FIN | SEGMENT_PSH);
+		flags &= (uint8_t) ~(SEGMENT_FIN | SEGMENT_PSH);
 	if ((conn->flags & TCP_CONN_ECN_ECHO) != 0)
 		flags |= SEGMENT_ECE;
 	fill_header(header, &conn->key, tx->seq, conn->rcv_nxt);

@@ -2,8 +2,8 @@
 //
 // Segments as they leave: header, options and payload into mbufs, and to net.
 //
-//   where the path takes chains   [headroom | TCP header | small pieces] -> [indirect: part of the owner's mbuf] -> ...
-//   elsewhere                     [headroom | TCP header | copied payload]
+//   where the path takes chains   [headroom | TCP header | small pieces] -> [indirect: part of the owner's
+//   mbuf] -> ... elsewhere                     [headroom | TCP header | copied payload]
 #pragma once
 
 #include "tcp/options.h"
@@ -23,8 +23,8 @@ struct tcp_tx {
 // Bytes that the options of the next segment take beyond the timestamps: SACK blocks that are due.
 uint32_t tcp_emit_sack_len(const struct tcp *tcp, const struct tcp_conn *conn);
 
-// Sends it with acknowledgement, window and options as they stand. Returns the payload bytes that went out (the
-// first of those wanted), or -1 when there was no buffer; then nothing happened.
+// Sends it with acknowledgement, window and options as they stand. Returns the payload bytes that went out
+// (the first of those wanted), or -1 when there was no buffer; then nothing happened.
 int32_t tcp_emit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tx *tx);
 
 // A segment without a connection, or without its state: numbers and flags are given.

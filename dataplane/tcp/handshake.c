@@ -186,8 +186,8 @@ void tcp_rx_listen_syn(struct tcp_rx *rx)
 	answer_syn(rx, NULL);
 }
 
-// The peer's SYN was repeated, or another one comes from the same flow: in both cases it learns where we stand
-// (RFC 5961 4; a peer that has started anew answers with a reset, which ends this entry).
+// The peer's SYN was repeated, or another one comes from the same flow: in both cases it learns where we
+// stand (RFC 5961 4; a peer that has started anew answers with a reset, which ends this entry).
 void tcp_rx_cached_syn(struct tcp_rx *rx)
 {
 	struct agreement agreed = agreement_of(rx->syn);
@@ -259,7 +259,8 @@ static void establish(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 // A connection for the third segment of a handshake. NULL: no room; the peer will repeat itself.
-static struct tcp_conn *accept(struct tcp_rx *rx, const struct agreement *agreed, uint32_t rtt_ms, uint8_t n_sent)
+static struct tcp_conn *accept(
+	struct tcp_rx *rx, const struct agreement *agreed, uint32_t rtt_ms, uint8_t n_sent)
 {
 	struct tcp *tcp = rx->tcp;
 	const struct segment *segment = rx->segment;
@@ -308,7 +309,8 @@ static bool accept_cookie(struct tcp_rx *rx, uint32_t tag)
 	}
 	agreed.peer_mss = facts.mss;
 	agreed.snd_wscale = facts.wscale;
-	agreed.flags = (uint8_t)((facts.sack ? SYN_ENTRY_SACK : 0) | (facts.has_wscale ? SYN_ENTRY_WSCALE : 0) |
+	agreed.flags = (uint8_t)((facts.sack ? SYN_ENTRY_SACK : 0) |
+				 (facts.has_wscale ? SYN_ENTRY_WSCALE : 0) |
 				 (timestamps ? SYN_ENTRY_TIMESTAMPS : 0));
 	agreed.ts_recent = timestamps ? rx->options.ts_value : 0;
 	rx->conn = accept(rx, &agreed, UINT32_MAX, 1);
@@ -324,14 +326,14 @@ void tcp_rx_listen_ack(struct tcp_rx *rx)
 		tcp_reply_reset(rx->tcp, rx->segment);
 		return;
 	}
-	// What is no cookie now may be the second segment of a peer whose first was lost: it will send that again,
-	// unless we reset it.
+	// What is no cookie now may be the second segment of a peer whose first was lost: it will send that
+	// again, unless we reset it.
 	if (accept_cookie(rx, rx->listener->tag))
 		tcp_input_dispatch(rx, TCP_ESTABLISHED);
 }
 
-// An acknowledgement that is not of the SYN-ACK which the entry stands for: it may be of a cookie that was sent
-// before there was room for the entry.
+// An acknowledgement that is not of the SYN-ACK which the entry stands for: it may be of a cookie that was
+// sent before there was room for the entry.
 static void cached_other_ack(struct tcp_rx *rx, struct syn_entry *entry)
 {
 	if (!cookies_are_out(rx->tcp)) {
@@ -352,7 +354,8 @@ void tcp_rx_cached_ack(struct tcp_rx *rx)
 	struct syn_entry *entry = rx->syn;
 	struct agreement agreed = agreement_of(entry);
 	// Known to the millisecond, and only when the SYN-ACK went out once (Karn).
-	uint32_t rtt_ms = entry->stage == 0 ? tcp->now_ms - (entry->deadline_ms - SYN_RTO_FIRST_MS) : UINT32_MAX;
+	uint32_t rtt_ms = entry->stage == 0 ? tcp->now_ms - (entry->deadline_ms - SYN_RTO_FIRST_MS)
+					    : UINT32_MAX;
 	uint8_t n_sent = (uint8_t)(entry->stage + 1);
 
 	if ((entry->flags & SYN_ENTRY_TIMESTAMPS) != 0 && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0 &&
@@ -461,7 +464,8 @@ bool tcp_handshake_acked(struct tcp_rx *rx)
 	return true;
 }
 
-// Simultaneous open (RFC 9293 figure 8): the peer's SYN,ACK repeats the SYN that we have and acknowledges ours.
+// Simultaneous open (RFC 9293 figure 8): the peer's SYN,ACK repeats the SYN that we have and acknowledges
+// ours.
 void tcp_rx_syn_received_syn(struct tcp_rx *rx)
 {
 	if (seq_eq(rx->seq, tcp_cold(rx->tcp, rx->conn)->irs)) {
@@ -478,12 +482,11 @@ void tcp_rx_syn_received_syn(struct tcp_rx *rx)
 	tcp_challenge(rx->tcp, rx->conn);
 }
 
-static void answer_from_time_wait(struct tcp *tcp, const struct segment *segment, struct time_wait_entry *entry)
+static void answer_from_time_wait(
+	struct tcp *tcp, const struct segment *segment, struct time_wait_entry *entry)
 {
-	struct tcp_control control = {.key = &segment->key,
-		.seq = entry->snd_nxt,
-		.ack = entry->rcv_nxt,
-		.flags = SEGMENT_ACK};
+	struct tcp_control control = {
+		.key = &segment->key, .seq = entry->snd_nxt, .ack = entry->rcv_nxt, .flags = SEGMENT_ACK};
 
 	if (entry->timestamps) {
 		control.options.present = TCP_HAS_TIMESTAMPS;
@@ -507,14 +510,15 @@ void tcp_rx_time_wait(struct tcp_rx *rx)
 {
 	struct tcp *tcp = rx->tcp;
 	struct time_wait_entry *entry = rx->time_wait;
-	const struct tcp_listener *listener =
-		tcp_listeners_find(&tcp->listeners, &rx->segment->key.local, rx->segment->key.local_port);
+	const struct tcp_listener *listener = tcp_listeners_find(
+		&tcp->listeners, &rx->segment->key.local, rx->segment->key.local_port);
 
 	if ((rx->flags & SEGMENT_RST) != 0) {
 		tcp_count(tcp, COUNTER_TCP_RESET_IGNORED); // RFC 1337
 		return;
 	}
-	if ((rx->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN && listener != NULL && is_newer(rx, entry)) {
+	if ((rx->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN && listener != NULL &&
+		is_newer(rx, entry)) {
 		struct seq iss_at_least = seq_add(entry->snd_nxt, REUSE_DISTANCE);
 
 		time_wait_remove(&tcp->time_wait, rx->segment->hash, entry);
@@ -537,10 +541,8 @@ void tcp_handshake_output(struct tcp *tcp, struct tcp_conn *conn)
 {
 	struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
 	bool reply = conn->state == TCP_SYN_RECEIVED;
-	struct tcp_control control = {.key = &conn->key,
-		.seq = cold->iss,
-		.window = syn_window(tcp),
-		.flags = SEGMENT_SYN};
+	struct tcp_control control = {
+		.key = &conn->key, .seq = cold->iss, .window = syn_window(tcp), .flags = SEGMENT_SYN};
 
 	if ((conn->flags & TCP_CONN_SYN_DUE) == 0 || tcp_conn_dead(conn))
 		return;
@@ -562,7 +564,8 @@ void tcp_handshake_output(struct tcp *tcp, struct tcp_conn *conn)
 		if ((conn->flags & TCP_CONN_ECN) != 0)
 			control.flags |= SEGMENT_ECE;
 	} else if (tcp->config.ecn && cold->n_syn_sent == 0) {
-		control.flags |= SEGMENT_ECE | SEGMENT_CWR; // only at first: some paths drop it (RFC 3168 6.1.1.1)
+		control.flags |= SEGMENT_ECE |
+				 SEGMENT_CWR; // only at first: some paths drop it (RFC 3168 6.1.1.1)
 	}
 	cold->rack_tx_us = (uint32_t)tcp->now_us;
 	cold->n_syn_sent = (uint8_t)(cold->n_syn_sent + (cold->n_syn_sent < UINT8_MAX));
@@ -581,7 +584,7 @@ static void entry_due(struct tcp *tcp, struct syn_entry *entry)
 		syn_cache_remove(&tcp->syn_cache, entry);
 		return;
 	}
-	entry->deadline_ms = tcp->now_ms + (SYN_RTO_FIRST_MS << entry->stage);
+	entry->deadline_ms = tcp->now_ms + ((uint32_t)SYN_RTO_FIRST_MS << entry->stage);
 	// RFC 3168 6.1.1.1: what may have been dropped for its ECN bits is repeated without.
 	entry->flags &= (uint8_t)~SYN_ENTRY_ECN;
 	agreed.flags &= (uint8_t)~SYN_ENTRY_ECN;

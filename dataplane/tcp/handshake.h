@@ -2,8 +2,8 @@
 //
 // How connections come to be.
 //
-//   passive   SYN --> syn_cache entry, or nothing but a cookie --SYN,ACK-->     ACK --> connection, ESTABLISHED
-//   active    tcp_connect: connection, SYN_SENT --SYN-->      SYN,ACK --> ESTABLISHED
+//   passive   SYN --> syn_cache entry, or nothing but a cookie --SYN,ACK-->     ACK --> connection,
+//   ESTABLISHED active    tcp_connect: connection, SYN_SENT --SYN-->      SYN,ACK --> ESTABLISHED
 //                                                             SYN     --> SYN_RECEIVED --SYN,ACK-->   ACK
 //                                                             --> ESTABLISHED (simultaneous open)
 #pragma once

@@ -28,7 +28,8 @@ static uint32_t flag_set(uint8_t flags)
 	return (flags & (SEGMENT_FIN | SEGMENT_SYN | SEGMENT_RST)) | ((flags & SEGMENT_ACK) != 0 ? A : 0u);
 }
 
-_Static_assert((int)SEGMENT_FIN == (int)F && (int)SEGMENT_SYN == (int)S && (int)SEGMENT_RST == (int)R, "the low three bits are the header's");
+_Static_assert((int)SEGMENT_FIN == (int)F && (int)SEGMENT_SYN == (int)S && (int)SEGMENT_RST == (int)R,
+	"the low three bits are the header's");
 
 // RFC 9293 3.10.7.1: nobody is here.
 static void refuse(struct tcp_rx *rx)
@@ -44,31 +45,57 @@ static void ignore_reset(struct tcp_rx *rx)
 
 #define SYNCHRONIZED_ROW \
 	{ \
-		[A] = tcp_rx_steps, [F | A] = tcp_rx_steps, [R] = tcp_rx_steps, [R | A] = tcp_rx_steps, \
-		[S] = tcp_rx_steps, [S | A] = tcp_rx_steps \
+		[A] = tcp_rx_steps, [F | A] = tcp_rx_steps, [R] = tcp_rx_steps, \
+		[R | A] = tcp_rx_steps, [S] = tcp_rx_steps, [S | A] = tcp_rx_steps \
 	}
 
 // What is not named here is dropped and counted as bad flags: no flag at all, SYN with FIN, RST with SYN or
 // FIN, FIN without ACK, and whatever a state has no use for.
 static void (*const entry_table[N_TCP_STATES][N_FLAG_SETS])(struct tcp_rx *rx) = {
-	[TCP_CLOSED] = {[0] = refuse, [F] = refuse, [S] = refuse, [A] = refuse, [F | A] = refuse, [S | A] = refuse,
-		[R] = ignore_reset, [R | A] = ignore_reset},
-	[TCP_LISTEN] = {[S] = tcp_rx_listen_syn, [A] = tcp_rx_listen_ack, [F | A] = tcp_rx_listen_ack,
-		[S | A] = refuse, [R] = ignore_reset, [R | A] = ignore_reset},
-	[TCP_SYN_CACHED] = {[S] = tcp_rx_cached_syn, [S | A] = tcp_rx_cached_syn, [A] = tcp_rx_cached_ack,
-		[F | A] = tcp_rx_cached_ack, [R] = tcp_rx_cached_reset, [R | A] = tcp_rx_cached_reset},
-	[TCP_SYN_SENT] = {[S] = tcp_rx_syn_sent, [S | A] = tcp_rx_syn_sent, [A] = tcp_rx_syn_sent,
-		[F | A] = tcp_rx_syn_sent, [R] = tcp_rx_syn_sent, [R | A] = tcp_rx_syn_sent},
-	[TCP_SYN_RECEIVED] = {[S] = tcp_rx_syn_received_syn, [S | A] = tcp_rx_syn_received_syn, [A] = tcp_rx_steps,
-		[F | A] = tcp_rx_steps, [R] = tcp_rx_steps, [R | A] = tcp_rx_steps},
+	[TCP_CLOSED] = {[0] = refuse,
+		[F] = refuse,
+		[S] = refuse,
+		[A] = refuse,
+		[F | A] = refuse,
+		[S | A] = refuse,
+		[R] = ignore_reset,
+		[R | A] = ignore_reset},
+	[TCP_LISTEN] = {[S] = tcp_rx_listen_syn,
+		[A] = tcp_rx_listen_ack,
+		[F | A] = tcp_rx_listen_ack,
+		[S | A] = refuse,
+		[R] = ignore_reset,
+		[R | A] = ignore_reset},
+	[TCP_SYN_CACHED] = {[S] = tcp_rx_cached_syn,
+		[S | A] = tcp_rx_cached_syn,
+		[A] = tcp_rx_cached_ack,
+		[F | A] = tcp_rx_cached_ack,
+		[R] = tcp_rx_cached_reset,
+		[R | A] = tcp_rx_cached_reset},
+	[TCP_SYN_SENT] = {[S] = tcp_rx_syn_sent,
+		[S | A] = tcp_rx_syn_sent,
+		[A] = tcp_rx_syn_sent,
+		[F | A] = tcp_rx_syn_sent,
+		[R] = tcp_rx_syn_sent,
+		[R | A] = tcp_rx_syn_sent},
+	[TCP_SYN_RECEIVED] = {[S] = tcp_rx_syn_received_syn,
+		[S | A] = tcp_rx_syn_received_syn,
+		[A] = tcp_rx_steps,
+		[F | A] = tcp_rx_steps,
+		[R] = tcp_rx_steps,
+		[R | A] = tcp_rx_steps},
 	[TCP_ESTABLISHED] = SYNCHRONIZED_ROW,
 	[TCP_FIN_WAIT_1] = SYNCHRONIZED_ROW,
 	[TCP_FIN_WAIT_2] = SYNCHRONIZED_ROW,
 	[TCP_CLOSE_WAIT] = SYNCHRONIZED_ROW,
 	[TCP_CLOSING] = SYNCHRONIZED_ROW,
 	[TCP_LAST_ACK] = SYNCHRONIZED_ROW,
-	[TCP_TIME_WAIT] = {[S] = tcp_rx_time_wait, [A] = tcp_rx_time_wait, [F | A] = tcp_rx_time_wait,
-		[S | A] = tcp_rx_time_wait, [R] = tcp_rx_time_wait, [R | A] = tcp_rx_time_wait},
+	[TCP_TIME_WAIT] = {[S] = tcp_rx_time_wait,
+		[A] = tcp_rx_time_wait,
+		[F | A] = tcp_rx_time_wait,
+		[S | A] = tcp_rx_time_wait,
+		[R] = tcp_rx_time_wait,
+		[R | A] = tcp_rx_time_wait},
 };
 
 void tcp_input_dispatch(struct tcp_rx *rx, enum tcp_state state)

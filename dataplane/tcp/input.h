@@ -18,8 +18,8 @@ struct tcp_rx {
 	struct segment *segment;
 	struct tcp_conn *conn; // from SYN_SENT on
 	union {
-		struct syn_entry *syn;             // SYN_CACHED
-		struct time_wait_entry *time_wait; // TIME_WAIT
+		struct syn_entry *syn;               // SYN_CACHED
+		struct time_wait_entry *time_wait;   // TIME_WAIT
 		const struct tcp_listener *listener; // LISTEN
 	};
 	struct tcp_options options;

@@ -31,8 +31,8 @@ struct tcp_isn tcp_isn_for(const struct tcp *tcp, const struct flow_key *key)
 	flow_words(key, words);
 	hash = siphash_2_4(&tcp->isn_key, words, FLOW_WORDS);
 	// RFC 6528 3: a clock of 4 us plus a keyed hash of the flow.
-	return (struct tcp_isn){
-		.iss = seq_of((uint32_t)hash + (uint32_t)(tcp->now_us / 4)), .ts_offset = (uint32_t)(hash >> 32)};
+	return (struct tcp_isn){.iss = seq_of((uint32_t)hash + (uint32_t)(tcp->now_us / 4)),
+		.ts_offset = (uint32_t)(hash >> 32)};
 }
 
 static uint64_t cookie_hash(

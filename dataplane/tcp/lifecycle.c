@@ -82,8 +82,8 @@ void tcp_conn_list_push(struct tcp *tcp, struct tcp_conn_list *list, struct tcp_
 	list->tail = idx;
 }
 
-// The object itself goes back when it is dead and on no list. Only the two functions below call this, so that a
-// connection that dies stays readable until its turn's lists are worked off.
+// The object itself goes back when it is dead and on no list. Only the two functions below call this, so that
+// a connection that dies stays readable until its turn's lists are worked off.
 static void free_if_unlisted(struct tcp *tcp, struct tcp_conn *conn)
 {
 	if ((conn->flags & (TCP_CONN_IN_READY | TCP_CONN_IN_OUTPUT)) == 0)

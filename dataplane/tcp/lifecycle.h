@@ -2,8 +2,10 @@
 //
 // Birth, states, lists and death of connections. Everything that changes conn->state goes through here.
 //
-//   tcp_conn_new ---> in the flow table ---> (states) ---> tcp_conn_enter_time_wait  its flow is a 64-byte entry
-//                                                     \--> tcp_conn_die             nothing is left of its flow
+//   tcp_conn_new ---> in the flow table ---> (states) ---> tcp_conn_enter_time_wait  its flow is a 64-byte
+//   entry
+//                                                     \--> tcp_conn_die             nothing is left of its
+//                                                     flow
 //   in both cases the object stays, without buffers but for unread data, until the owner has closed it; then,
 //   and when no list holds it any more, it goes back to the pool.
 #pragma once

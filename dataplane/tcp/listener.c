@@ -41,7 +41,8 @@ bool tcp_listeners_add(
 	listener = pool_alloc(&listeners->pool);
 	if (listener == NULL)
 		return false;
-	*listener = (struct tcp_listener){.port = port, .tag = tag, .any_addr = addr == NULL, .next = POOL_NONE};
+	*listener = (struct tcp_listener){
+		.port = port, .tag = tag, .any_addr = addr == NULL, .next = POOL_NONE};
 	if (addr != NULL)
 		listener->addr = *addr;
 	*link = pool_index(&listeners->pool, listener);

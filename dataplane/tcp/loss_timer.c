@@ -7,6 +7,8 @@
 enum {
 	// RFC 8985 7.2: how long a peer may delay an acknowledgement of a single segment.
 	DELAYED_ACK_WORST_US = 200000,
+	// Two round trips of a short path are less than what a peer's scheduler may take to answer.
+	PROBE_FLOOR_US = 10000,
 	BACKOFF_MAX = 16
 };
 
@@ -26,8 +28,8 @@ void tcp_rtt_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
 		conn->rttvar4_us += (uint32_t)(error < 0 ? -error : error) - conn->rttvar4_us / 4;
 		conn->srtt8_us += (uint32_t)error;
 	}
-	// RFC 6298 2.4 with a floor under the variation, so that it stands clear of delayed acknowledgements on
-	// long paths as on short ones.
+	// RFC 6298 2.4 with a floor under the variation, so that it stands clear of delayed acknowledgements
+	// on long paths as on short ones.
 	rttvar_us = conn->rttvar4_us;
 	floor_us = tcp->config.rto_min_ms * 1000;
 	conn->rto_us = conn->srtt8_us / 8 + (rttvar_us > floor_us ? rttvar_us : floor_us);
@@ -35,7 +37,8 @@ void tcp_rtt_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
 
 uint64_t tcp_rto_us(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-	uint64_t rto_us = (uint64_t)conn->rto_us << (conn->backoff < BACKOFF_MAX ? conn->backoff : BACKOFF_MAX);
+	uint64_t rto_us = (uint64_t)conn->rto_us
+			  << (conn->backoff < BACKOFF_MAX ? conn->backoff : BACKOFF_MAX);
 	uint64_t most_us = (uint64_t)tcp->config.rto_max_ms * 1000;
 
 	return rto_us < most_us ? rto_us : most_us;
@@ -70,14 +73,16 @@ void tcp_loss_timer_start_persist(struct tcp *tcp, struct tcp_conn *conn)
 static bool probe_allowed(const struct tcp_conn *conn, const struct tcp_conn_cold *cold)
 {
 	return (conn->flags & TCP_CONN_SACK) != 0 && conn->recovery == TCP_RECOVERY_OPEN &&
-	       conn->sacked_bytes == 0 && conn->lost_bytes == 0 && conn->backoff == 0 && conn->srtt8_us != 0 &&
-	       cold->tlp == TCP_TLP_NONE;
+	       conn->sacked_bytes == 0 && conn->lost_bytes == 0 && conn->backoff == 0 &&
+	       conn->srtt8_us != 0 && cold->tlp == TCP_TLP_NONE;
 }
 
 static void start_probe_or_rto(struct tcp *tcp, struct tcp_conn *conn)
 {
 	uint64_t probe_us = conn->srtt8_us / 4; // two round trips
 
+	if (probe_us < PROBE_FLOOR_US)
+		probe_us = PROBE_FLOOR_US;
 	if (tcp_in_flight(conn) <= conn->mss)
 		probe_us += DELAYED_ACK_WORST_US;
 	if (probe_us < conn->rto_us && probe_allowed(conn, tcp_cold(tcp, conn)))

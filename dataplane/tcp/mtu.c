@@ -8,7 +8,8 @@
 enum {
 	IPV4_HEADER_LEN = 20,
 	IPV6_HEADER_LEN = 40,
-	// An ICMP error can't push us below these: the IPv6 minimum, and what every IPv4 host must reassemble.
+	// An ICMP error can't push us below these: the IPv6 minimum, and what every IPv4 host must
+	// reassemble.
 	MTU_FLOOR_IPV4 = 576,
 	MTU_FLOOR_IPV6 = 1280,
 	MTU_BASE = 1280, // RFC 8899 5.1.2 BASE_PLPMTU: where to go when nothing gets through
@@ -18,7 +19,8 @@ enum {
 
 static uint16_t overhead(const struct tcp_conn *conn)
 {
-	return (uint16_t)((ip_addr_is_v4(&conn->key.local) ? IPV4_HEADER_LEN : IPV6_HEADER_LEN) + TCP_HEADER_LEN);
+	return (uint16_t)((ip_addr_is_v4(&conn->key.local) ? IPV4_HEADER_LEN : IPV6_HEADER_LEN) +
+			  TCP_HEADER_LEN);
 }
 
 uint16_t tcp_mtu_to_mss(const struct tcp_conn *conn, uint16_t mtu)
@@ -91,8 +93,8 @@ void tcp_mtu_timeout(struct tcp *tcp, struct tcp_conn *conn)
 
 	if (cold->probe_len != 0)
 		tcp_mtu_probe_lost(tcp, conn);
-	if (conn->backoff < TIMEOUTS_BLACK_HOLE || conn->backoff % TIMEOUTS_BLACK_HOLE != 0 || cold->mtu <= base ||
-		seq_len(conn->snd_nxt, conn->snd_una) < conn->mss)
+	if (conn->backoff < TIMEOUTS_BLACK_HOLE || conn->backoff % TIMEOUTS_BLACK_HOLE != 0 ||
+		cold->mtu <= base || seq_len(conn->snd_nxt, conn->snd_una) < conn->mss)
 		return;
 	if (!ip_addr_is_v4(&conn->key.local) && base < MTU_FLOOR_IPV6)
 		return;

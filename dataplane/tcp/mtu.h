@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How large a packet may be. Sizes are of IP packets; cold->mtu is in use, mtu_max is what the first hop takes.
+// How large a packet may be. Sizes are of IP packets; cold->mtu is in use, mtu_max is what the first hop
+// takes.
 //
 //   down   ICMP says so about a segment in flight (RFC 1191, RFC 8201; checked as RFC 5927 7.2 asks), or
 //          nothing has got through for two timeouts and ICMP may be filtered (RFC 4821 7.7)

@@ -33,7 +33,8 @@ struct tcp_options {
 
 // Reads the options of one segment. Unknown kinds are skipped (RFC 9293 3.1); an option whose length lies
 // ends the parsing, and what stood in front of it holds. False when that happened.
-bool tcp_options_parse(struct span bytes, struct tcp_options *out_options) __attribute__((warn_unused_result));
+bool tcp_options_parse(struct span bytes, struct tcp_options *out_options)
+	__attribute__((warn_unused_result));
 
 // Writes the options in `options->present` to `out`, padded to a multiple of four; returns the length. The
 // room is always enough: more SACK blocks than fit beside the others are left away.

@@ -12,7 +12,7 @@
 
 enum {
 	TSO_LEN_MAX = 64000,
-	PACE_RTT_MIN_US = 1000, // below this the wheel's tick is too coarse, and queues are short
+	PACE_RTT_MIN_US = 1000,  // below this the wheel's tick is too coarse, and queues are short
 	PACE_BURST_SEGMENTS = 10 // what may go out at once after a pause (RFC 6928)
 };
 
@@ -158,7 +158,8 @@ static uint32_t sendable(struct output *o, uint32_t limit)
 	if (len == 0)
 		return 0;
 	if (len == queued)
-		return (conn->flags & TCP_CONN_NAGLE) != 0 && out != 0 && (conn->flags & TCP_CONN_SHUTDOWN) == 0
+		return (conn->flags & TCP_CONN_NAGLE) != 0 && out != 0 &&
+				       (conn->flags & TCP_CONN_SHUTDOWN) == 0
 			       ? 0
 			       : len;
 	// A piece: only when the peer's window is small by itself, not because ours is.
@@ -226,8 +227,7 @@ static bool output_mtu_probe(struct output *o)
 	struct seq start = o->conn->snd_nxt;
 
 	if (len == 0 || o->seg_max != o->conn->mss || sendable(o, len) < o->seg_max ||
-		tcp_unsent(o->conn) < len + o->conn->mss ||
-		tcp_in_flight(o->conn) + len > o->conn->cwnd ||
+		tcp_unsent(o->conn) < len + o->conn->mss || tcp_in_flight(o->conn) + len > o->conn->cwnd ||
 		seq_len(start, o->conn->snd_una) + len > o->conn->snd_wnd)
 		return true;
 	if (!send_new(o, len, TCP_SENT_PROBE))

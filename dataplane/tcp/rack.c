@@ -3,7 +3,7 @@
 
 enum {
 	DUP_THRESH = 3,
-	REO_WND_PERSIST = 16,      // RFC 8985 6.2 step 4
+	REO_WND_PERSIST = 16, // RFC 8985 6.2 step 4
 	REO_WND_MULT_MAX = 16,
 	MIN_RTT_LIFE_MS = 300000 // paths change
 };
@@ -76,9 +76,9 @@ static uint32_t reordering_window(const struct tcp_conn *conn, const struct tcp_
 	uint32_t window_us;
 	uint32_t srtt_us = conn->srtt8_us / 8;
 
-	if (!cold->rack_reordering && (conn->recovery == TCP_RECOVERY_FAST ||
-					      conn->recovery == TCP_RECOVERY_LOSS ||
-					      conn->sacked_bytes >= DUP_THRESH * (uint32_t)conn->mss))
+	if (!cold->rack_reordering &&
+		(conn->recovery == TCP_RECOVERY_FAST || conn->recovery == TCP_RECOVERY_LOSS ||
+			conn->sacked_bytes >= DUP_THRESH * (uint32_t)conn->mss))
 		return 0;
 	window_us = (1u + cold->rack_reo_mult) * (cold->min_rtt_us / 4);
 	return window_us < srtt_us ? window_us : srtt_us;

@@ -61,7 +61,8 @@ static bool coalesce(struct rte_mbuf *tail, const struct rte_mbuf *mbuf)
 	if (len > COALESCE_MAX || len > rte_pktmbuf_tailroom(tail) || !RTE_MBUF_DIRECT(tail) ||
 		rte_mbuf_refcnt_read(tail) != 1)
 		return false;
-	memcpy(rte_pktmbuf_mtod_offset(tail, uint8_t *, tail->data_len), rte_pktmbuf_mtod(mbuf, uint8_t *), len);
+	memcpy(rte_pktmbuf_mtod_offset(tail, uint8_t *, tail->data_len), rte_pktmbuf_mtod(mbuf, uint8_t *),
+		len);
 	tail->data_len = (uint16_t)(tail->data_len + len);
 	return true;
 }
@@ -166,8 +167,7 @@ void tcp_receive_duplicate(struct tcp *tcp, struct tcp_conn *conn, struct seq st
 static bool range_insert(struct tcp *tcp, struct tcp_conn *conn, uint32_t *link, struct tcp_range contents)
 {
 	struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
-	struct tcp_range *range =
-		cold->n_ranges < tcp->config.ranges_max ? pool_alloc(&tcp->ranges) : NULL;
+	struct tcp_range *range = cold->n_ranges < tcp->config.ranges_max ? pool_alloc(&tcp->ranges) : NULL;
 
 	if (range == NULL) {
 		tcp_count(tcp, COUNTER_TCP_NO_RANGE);
@@ -180,7 +180,8 @@ static bool range_insert(struct tcp *tcp, struct tcp_conn *conn, uint32_t *link,
 	return true;
 }
 
-static void range_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_range *range, struct rte_mbuf *mbuf)
+static void range_append(
+	struct tcp *tcp, struct tcp_conn *conn, struct tcp_range *range, struct rte_mbuf *mbuf)
 {
 	range->end = seq_add(range->end, mbuf->data_len);
 	if (coalesce(range->tail, mbuf)) {

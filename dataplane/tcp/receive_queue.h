@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What has arrived: the in-order queue, a chain of mbufs through mbuf->next, and the out-of-order ranges, each
-// a chain of its own for contiguous numbers.
+// What has arrived: the in-order queue, a chain of mbufs through mbuf->next, and the out-of-order ranges,
+// each a chain of its own for contiguous numbers.
 //
 //   rcv_head -> mbuf -> mbuf -> rcv_tail        range [a,b) -> mbuf -> mbuf     range [c,d) -> mbuf
 //
-// Memory is charged by buffer size: one byte pins a whole buffer. Small segments are therefore copied together
-// into the last buffer's free room, and a connection that pins more than four times what its window allows
-// gets no more (its data is dropped, which the window that we advertised before permits: RFC 9293 3.8.6).
+// Memory is charged by buffer size: one byte pins a whole buffer. Small segments are therefore copied
+// together into the last buffer's free room, and a connection that pins more than four times what its window
+// allows gets no more (its data is dropped, which the window that we advertised before permits: RFC
+// 9293 3.8.6).
 #pragma once
 
 #include "tcp/stack.h"
@@ -30,8 +31,8 @@ static inline struct tcp_range *tcp_range_at(const struct tcp *tcp, uint32_t idx
 // False: no memory for it; it was not taken.
 bool tcp_receive_in_order(struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t len);
 
-// Keeps len bytes at seq, beyond rcv_nxt, or frees them where they are there already or don't fit. The mbuf is
-// taken over. Notes the DSACK that is due (RFC 2883).
+// Keeps len bytes at seq, beyond rcv_nxt, or frees them where they are there already or don't fit. The mbuf
+// is taken over. Notes the DSACK that is due (RFC 2883).
 void tcp_receive_out_of_order(
 	struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, struct seq seq, uint32_t len);
 

@@ -38,7 +38,8 @@ static void end(struct tcp *tcp, struct tcp_conn *conn)
 	if (conn->recovery != TCP_RECOVERY_LOSS)
 		conn->cwnd = conn->ssthresh;
 	// RFC 8985 6.2 step 4: the wider reordering window lasts for 16 recoveries.
-	if (conn->recovery == TCP_RECOVERY_FAST && cold->rack_reo_persist != 0 && --cold->rack_reo_persist == 0)
+	if (conn->recovery == TCP_RECOVERY_FAST && cold->rack_reo_persist != 0 &&
+		--cold->rack_reo_persist == 0)
 		cold->rack_reo_mult = 0;
 	conn->recovery = TCP_RECOVERY_OPEN;
 	cold->frto = FRTO_OFF;
@@ -323,7 +324,8 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
 	struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
 	struct tcp_sent *head = tcp_sent_at(tcp, conn->sent_head);
 	bool repeated = conn->recovery == TCP_RECOVERY_LOSS && seq_lt(conn->snd_una, cold->recover);
-	bool in_episode = repeated || (conn->recovery == TCP_RECOVERY_FAST && seq_lt(conn->snd_una, cold->recover));
+	bool in_episode = repeated ||
+			  (conn->recovery == TCP_RECOVERY_FAST && seq_lt(conn->snd_una, cold->recover));
 
 	cold->tlp = TCP_TLP_NONE;
 	if ((conn->flags & TCP_CONN_SACK) == 0)

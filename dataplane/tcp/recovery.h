@@ -21,7 +21,8 @@
 
 // The judgement of one acknowledgement when something is or may be lost. RACK's wish to look again is left in
 // *out_reorder_us (0: none).
-void tcp_recovery_acked(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ack *ack, uint32_t *out_reorder_us);
+void tcp_recovery_acked(
+	struct tcp *tcp, struct tcp_conn *conn, struct tcp_ack *ack, uint32_t *out_reorder_us);
 
 // The retransmission timer has expired (RFC 6298 5.4 to 5.7).
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);

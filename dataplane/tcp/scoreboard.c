@@ -206,8 +206,8 @@ static uint32_t block_first(struct tcp *tcp, const struct tcp_conn *conn, struct
 	return idx;
 }
 
-// Walks the entries that one block touches. The walk draws on a budget per turn: a peer that sends blocks only
-// to make us search is not searched for any more (its data is then repaired by timeouts).
+// Walks the entries that one block touches. The walk draws on a budget per turn: a peer that sends blocks
+// only to make us search is not searched for any more (its data is then repaired by timeouts).
 static void sack_block(
 	struct tcp *tcp, struct tcp_conn *conn, struct tcp_sack_block block, struct tcp_ack *ack)
 {

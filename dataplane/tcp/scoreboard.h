@@ -43,19 +43,19 @@ _Static_assert(sizeof(struct tcp_sent) <= 40, "one per segment in flight");
 struct tcp_ack {
 	struct seq ack;
 	struct seq prior_una;
-	uint32_t prior_flight;    // bytes in flight before it
-	uint32_t n_acked;         // by the acknowledgement number
-	uint32_t n_delivered;     // newly known to have arrived, by number or SACK
-	uint32_t rtt_us;          // of the latest transmission among them that was never repeated
+	uint32_t prior_flight; // bytes in flight before it
+	uint32_t n_acked;      // by the acknowledgement number
+	uint32_t n_delivered;  // newly known to have arrived, by number or SACK
+	uint32_t rtt_us;       // of the latest transmission among them that was never repeated
 	uint32_t ts_echo;
-	uint32_t dsack_bytes;     // reported as received twice
+	uint32_t dsack_bytes; // reported as received twice
 	struct seq dsack_end;
 	bool has_ts;
 	bool has_rtt;
-	bool original_delivered;  // something arrived that was sent only once
-	bool repeated_delivered;  // something arrived that was sent again
-	bool sacked;              // SACK said something new
-	bool duplicate;           // RFC 5681 2
+	bool original_delivered; // something arrived that was sent only once
+	bool repeated_delivered; // something arrived that was sent again
+	bool sacked;             // SACK said something new
+	bool duplicate;          // RFC 5681 2
 	bool ecn_echo;
 	bool probe_lost;
 };

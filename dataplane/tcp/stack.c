@@ -57,7 +57,8 @@ size_t tcp_footprint(const struct tcp_config *config)
 	       (size_t)config->n_conns * sizeof(struct tcp_conn_cold) + 64 +
 	       pool_footprint(config->n_sent, sizeof(struct tcp_sent)) +
 	       pool_footprint(config->n_send_items, sizeof(struct tcp_send_item)) +
-	       pool_footprint(config->n_ranges, sizeof(struct tcp_range)) + flow_table_footprint(config->n_conns) +
+	       pool_footprint(config->n_ranges, sizeof(struct tcp_range)) +
+	       flow_table_footprint(config->n_conns) +
 	       pool_footprint(config->n_listeners, sizeof(struct tcp_listener)) +
 	       syn_cache_footprint(config->n_syn_cache) + time_wait_footprint(config->n_time_wait);
 }
@@ -67,7 +68,8 @@ static bool take_memory(struct tcp *tcp, struct arena *arena)
 	const struct tcp_config *config = &tcp->config;
 
 	tcp->colds = arena_alloc(arena, (size_t)config->n_conns * sizeof(struct tcp_conn_cold), 64);
-	return tcp->colds != NULL && pool_init(&tcp->conns, arena, config->n_conns, sizeof(struct tcp_conn)) &&
+	return tcp->colds != NULL &&
+	       pool_init(&tcp->conns, arena, config->n_conns, sizeof(struct tcp_conn)) &&
 	       pool_init(&tcp->sent, arena, config->n_sent, sizeof(struct tcp_sent)) &&
 	       pool_init(&tcp->items, arena, config->n_send_items, sizeof(struct tcp_send_item)) &&
 	       pool_init(&tcp->ranges, arena, config->n_ranges, sizeof(struct tcp_range)) &&

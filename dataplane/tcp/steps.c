@@ -94,8 +94,8 @@ static bool step_1_sequence(struct tcp_rx *rx)
 		return false;
 	}
 	// RFC 7323 4.3: only what covers the last acknowledgement that we sent.
-	if (timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0 && seq_leq(rx->seq, conn->rcv_acked) &&
-		(int32_t)(rx->options.ts_value - conn->ts_recent) >= 0)
+	if (timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0 &&
+		seq_leq(rx->seq, conn->rcv_acked) && (int32_t)(rx->options.ts_value - conn->ts_recent) >= 0)
 		conn->ts_recent = rx->options.ts_value;
 	cold->received_ms = rx->tcp->now_ms;
 	cold->n_probes = 0;
@@ -236,8 +236,8 @@ static void schedule_ack(struct tcp_rx *rx)
 		return;
 	}
 	conn->flags |= TCP_CONN_ACK_LATER;
-	tcp_timer_set(
-		rx->tcp, conn, TCP_TIMER_ACK, rx->tcp->now_us + (uint64_t)rx->tcp->config.delayed_ack_ms * 1000);
+	tcp_timer_set(rx->tcp, conn, TCP_TIMER_ACK,
+		rx->tcp->now_us + (uint64_t)rx->tcp->config.delayed_ack_ms * 1000);
 }
 
 // Takes the payload. False: the connection is gone.

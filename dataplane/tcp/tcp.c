@@ -68,8 +68,8 @@ uint32_t tcp_ready_burst(struct tcp *tcp, struct tcp_ready *out, uint32_t n)
 	return i;
 }
 
-// Whether the flow can be ours: not in use, and its TIME-WAIT, if any, reusable (RFC 6191). Removes that entry
-// and raises *iss beyond its numbers.
+// Whether the flow can be ours: not in use, and its TIME-WAIT, if any, reusable (RFC 6191). Removes that
+// entry and raises *iss beyond its numbers.
 static bool claim_flow(struct tcp *tcp, const struct flow_key *key, uint32_t hash, struct seq *iss)
 {
 	struct time_wait_entry *entry;
@@ -92,10 +92,11 @@ static bool claim_flow(struct tcp *tcp, const struct flow_key *key, uint32_t has
 }
 
 // RFC 6056 3.3.3: the walk through the ports starts at a secret place for each destination.
-static bool choose_port(struct tcp *tcp, const struct net_path *path, struct flow_key *key, struct tcp_isn *out_isn)
+static bool choose_port(
+	struct tcp *tcp, const struct net_path *path, struct flow_key *key, struct tcp_isn *out_isn)
 {
-	uint64_t words[5] = {key->local.words[0], key->local.words[1], key->remote.words[0], key->remote.words[1],
-		key->remote_port};
+	uint64_t words[5] = {key->local.words[0], key->local.words[1], key->remote.words[0],
+		key->remote.words[1], key->remote_port};
 	uint32_t n_ports = 1u + tcp->config.connect_port_last - tcp->config.connect_port_first;
 	uint32_t n_tries = n_ports < PORT_TRIES ? n_ports : PORT_TRIES;
 	uint32_t offset = (uint32_t)siphash_2_4(&tcp->port_key, words, 5);

@@ -40,10 +40,11 @@ struct tcp_config {
 	uint32_t n_time_wait;
 	uint32_t n_syn_cache;
 	uint32_t n_listeners;
-	uint32_t n_send_items; // references to buffers in send queues
-	uint32_t n_sent;       // transmissions that wait for their acknowledgement
-	uint32_t n_ranges;     // pieces of out-of-order data
-	uint64_t receive_memory; // bytes of packet buffers that receive queues may pin, all connections together
+	uint32_t n_send_items;   // references to buffers in send queues
+	uint32_t n_sent;         // transmissions that wait for their acknowledgement
+	uint32_t n_ranges;       // pieces of out-of-order data
+	uint64_t receive_memory; // bytes of packet buffers that receive queues may pin, all connections
+				 // together
 
 	// Bounds of one connection.
 	uint32_t send_buffer;            // bytes queued, sent or not
@@ -59,7 +60,7 @@ struct tcp_config {
 	uint32_t rto_min_ms;
 	uint32_t rto_max_ms;
 	uint32_t delayed_ack_ms;
-	uint32_t user_timeout_ms;   // unacknowledged data or a closed window for so long ends the connection
+	uint32_t user_timeout_ms; // unacknowledged data or a closed window for so long ends the connection
 	uint32_t connect_timeout_ms;
 	uint32_t keepalive_idle_ms; // 0: no keepalive
 	uint32_t keepalive_interval_ms;
@@ -198,10 +199,10 @@ void tcp_consume(struct tcp *tcp, struct tcp_conn *conn, uint32_t n_bytes);
 // Bytes that tcp_send would take now; 0 also when references are used up.
 uint32_t tcp_send_space(const struct tcp *tcp, const struct tcp_conn *conn);
 
-// Queues len bytes at offset of the data of `mbuf` (one segment, not a chain, up to 65,535 bytes: a TLS record
-// buffer is one mbuf). With true one reference to the mbuf is the stack's, given back when all of these bytes
-// are acknowledged or the connection ends; the bytes must not change until then. False: no room, after
-// shutdown, or the connection is dead; nothing was taken.
+// Queues len bytes at offset of the data of `mbuf` (one segment, not a chain, up to 65,535 bytes: a TLS
+// record buffer is one mbuf). With true one reference to the mbuf is the stack's, given back when all of
+// these bytes are acknowledged or the connection ends; the bytes must not change until then. False: no room,
+// after shutdown, or the connection is dead; nothing was taken.
 bool tcp_send(struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)
 	__attribute__((warn_unused_result));
 

@@ -14,7 +14,8 @@ static uint32_t n_chains_for(uint32_t n_max)
 
 size_t time_wait_footprint(uint32_t n_max)
 {
-	return pool_footprint(n_max, sizeof(struct time_wait_entry)) + n_chains_for(n_max) * sizeof(uint32_t) + 64;
+	return pool_footprint(n_max, sizeof(struct time_wait_entry)) +
+	       n_chains_for(n_max) * sizeof(uint32_t) + 64;
 }
 
 bool time_wait_init(struct time_wait *table, struct arena *arena, uint32_t n_max)
@@ -46,7 +47,8 @@ struct time_wait_entry *time_wait_find(
 		struct time_wait_entry *entry = entry_at(table, idx);
 
 		if (entry->local_port == key->local_port && entry->remote_port == key->remote_port &&
-			ip_addr_equal(&entry->remote, &key->remote) && ip_addr_equal(&entry->local, &key->local))
+			ip_addr_equal(&entry->remote, &key->remote) &&
+			ip_addr_equal(&entry->local, &key->local))
 			return entry;
 		idx = entry->hash_next;
 	}

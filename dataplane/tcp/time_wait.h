@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TIME-WAIT without the connection: 64 bytes per closed flow, so that a minute of 30,000 closes a second fits
-// into 115 MB. The table is bounded: when it is full the caller lets the oldest entry go, which is the one whose
-// late segments are least likely to exist still.
+// into 115 MB. The table is bounded: when it is full the caller lets the oldest entry go, which is the one
+// whose late segments are least likely to exist still.
 //
 //   chains  hash -> entry -> entry          age list  oldest ... newest (all wait equally long)
 #pragma once

@@ -6,17 +6,19 @@
 //
 // A script is lines of words; # begins a comment. Sequence numbers count from the sender's initial one (the
 // SYN is 0, the first byte 1), timestamps of ours from the start of the script in milliseconds. The peer's
-// initial number lies just below 2^32, so that every script wraps. Everything that is sent must be named by an
-// out line (or dropped by `ignore`) before the next in or wait, and at the end.
+// initial number lies just below 2^32, so that every script wraps. Everything that is sent must be named by
+// an out line (or dropped by `ignore`) before the next in or wait, and at the end.
 //
 //   config NAME VALUE        a field of struct tcp_config; before the first other line
 //   path mtu=N [chain] [tso] [v6]                                          likewise
 //   listen                   on port 80          connect    from port 5000 to port 80
 //   handshake [OPTION...]    a whole passive open; options as of in, for the SYN: mss= ws= sackok ts ecn win=
-//   in FLAGS [seq=N] [ack=N] [len=N] [win=N] [mss=N] [ws=N] [sackok] [ts=V,E] [sack=A-B,...] [ce] [options=HEX]
+//   in FLAGS [seq=N] [ack=N] [len=N] [win=N] [mss=N] [ws=N] [sackok] [ts=V,E] [sack=A-B,...] [ce]
+//   [options=HEX]
 //                            arrives; FLAGS as tcpdump's: S F R P . U E C, - for none
 //   in ... &                 the same, in one burst with the next in
-//   out FLAGS [the same fields] [at=MS] [ect] [tso=N] [no-sack] [no-ts]    was sent next; what is not named may
+//   out FLAGS [the same fields] [at=MS] [ect] [tso=N] [no-sack] [no-ts]    was sent next; what is not named
+//   may
 //                            be anything
 //   silent                   nothing was sent     ignore     whatever was sent
 //   wait MS                  time passes
@@ -24,10 +26,10 @@
 //   event NAME...            the owner was told exactly this since the last such line (accepted, connected,
 //                            readable, writable, peer-fin, closed, reset, timed-out, none)
 //   state NAME               states.def's, or none when there is no connection
-//   readable N    info NAME [<|>]N        of the connection: mss cwnd ssthresh snd_wnd rcv_wnd unsent unacked srtt rto
-//   counter NAME N           how often since the start
-//   icmp too-big|hard|soft seq=N [mtu=N]
-//   starve on|off            no buffers for sending
+//   readable N    info NAME [<|>]N        of the connection: mss cwnd ssthresh snd_wnd rcv_wnd unsent unacked
+//   srtt rto counter NAME N           how often since the start icmp too-big|hard|soft seq=N [mtu=N] starve
+//   on|off            no buffers for sending peer PORT                what follows comes from and goes to
+//   another port of the peer (4000 at first)
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/counters.h"
@@ -67,7 +69,7 @@ static struct run {
 	struct flow_key key; // ours
 	uint32_t our_isn;
 	bool know_isn;
-	uint32_t our_ts;  // our timestamp at the script's start
+	uint32_t our_ts; // our timestamp at the script's start
 	bool know_ts;
 	struct tcp_handle handle;
 	bool have_conn;
@@ -260,8 +262,8 @@ static void sack_of(const char *value, uint32_t base, struct tcp_options *option
 		uint32_t start = (uint32_t)strtoll(value, &end, 0);
 		uint32_t stop = (uint32_t)strtoll(end + 1, &end, 0);
 
-		options->sack_blocks[options->n_sack_blocks++] =
-			(struct tcp_sack_block){.start = seq_of(base + start), .end = seq_of(base + stop)};
+		options->sack_blocks[options->n_sack_blocks++] = (struct tcp_sack_block){
+			.start = seq_of(base + start), .end = seq_of(base + stop)};
 		value = *end == ',' ? end + 1 : NULL;
 	}
 }
@@ -373,8 +375,8 @@ static void expect_options(char **words, uint32_t n)
 	if (value_of(words, n, "mss") != NULL)
 		expect_number(words, n, "mss", (options.present & TCP_HAS_MSS) != 0 ? options.mss : 0);
 	if (value_of(words, n, "ws") != NULL)
-		expect_number(
-			words, n, "ws", (options.present & TCP_HAS_WSCALE) != 0 ? options.wscale : UINT32_MAX);
+		expect_number(words, n, "ws",
+			(options.present & TCP_HAS_WSCALE) != 0 ? options.wscale : UINT32_MAX);
 	if (has_word(words, n, "sackok") && (options.present & TCP_HAS_SACK_PERMITTED) == 0)
 		fail("sent otherwise", "no SACK-permitted");
 	if (has_word(words, n, "no-ts") && has_ts)
@@ -658,8 +660,8 @@ static void do_connect(void)
 // A passive open with one round trip of no time.
 static void do_handshake(char **words, uint32_t n)
 {
-	static char syn[] = "S", synecn[] = "SEC", ack[] = ".", seq0[] = "seq=0", seq1[] = "seq=1", ack1[] = "ack=1",
-		    ts[] = "ts=100,0", amp[] = "win=65535";
+	static char syn[] = "S", synecn[] = "SEC", ack[] = ".", seq0[] = "seq=0", seq1[] = "seq=1",
+		    ack1[] = "ack=1", ts[] = "ts=100,0", amp[] = "win=65535";
 	char *in[WORDS_MAX] = {has_word(words, n, "ecn") ? synecn : syn, seq0};
 	uint32_t n_in = 2;
 	bool timestamps = has_word(words, n, "ts");
@@ -709,7 +711,8 @@ static void do_path(char **words, uint32_t n)
 {
 	run.mtu = (uint16_t)number_of(words, n, "mtu", 1500);
 	run.capabilities = (uint16_t)((has_word(words, n, "chain") ? NET_PATH_MULTI_SEGMENT : 0) |
-				      (has_word(words, n, "tso") ? NET_PATH_TSO | NET_PATH_MULTI_SEGMENT : 0));
+				      (has_word(words, n, "tso") ? NET_PATH_TSO | NET_PATH_MULTI_SEGMENT
+								 : 0));
 	run.v6 = has_word(words, n, "v6");
 }
 
@@ -763,7 +766,10 @@ static void statement(char **words, uint32_t n)
 		do_icmp(rest, n_rest);
 	else if (strcmp(verb, "starve") == 0 && n == 2)
 		net_stub_starve(run.net, strcmp(rest[0], "on") == 0);
-	else if (n == 1)
+	else if (strcmp(verb, "peer") == 0 && n == 2) {
+		run.key.remote_port = (uint16_t)strtoul(rest[0], NULL, 0);
+		run.know_isn = run.know_ts = false;
+	} else if (n == 1)
 		owner_does(verb);
 	else
 		fail("no such statement", verb);
@@ -781,7 +787,8 @@ static void run_script(FILE *file)
 		run.line++;
 		if (comment != NULL)
 			*comment = 0;
-		for (char *word = strtok(line, " \t\n"); word != NULL && n < WORDS_MAX; word = strtok(NULL, " \t\n"))
+		for (char *word = strtok(line, " \t\n"); word != NULL && n < WORDS_MAX;
+			word = strtok(NULL, " \t\n"))
 			words[n++] = word;
 		if (n != 0)
 			statement(words, n);

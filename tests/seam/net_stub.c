@@ -7,6 +7,7 @@
 
 #include <rte_eal.h>
 #include <rte_mbuf.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -41,12 +42,15 @@ static struct rte_mempool *pools_of(uint32_t n_buffers)
 	static char *arguments[] = {
 		name, cores, no_huge, no_pci, no_shared, memory, no_telemetry, log_level, NULL};
 	static bool started;
+	static unsigned n_pools;
+	char pool_name[24];
 	struct rte_mempool *pool;
 
 	if (!started)
 		SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
 	started = true;
-	pool = packet_pool_create("stub", n_buffers, 1500, 0, 0);
+	(void)snprintf(pool_name, sizeof pool_name, "stub%u", n_pools++);
+	pool = packet_pool_create(pool_name, n_buffers, 1500, 0, 0);
 	SLUICE_ASSERT(pool != NULL);
 	return pool;
 }
@@ -63,11 +67,16 @@ struct net *net_stub_open(uint16_t mtu, uint16_t capabilities, uint32_t n_buffer
 	return net;
 }
 
-void net_stub_close(struct net *net)
+void net_stub_check(struct net *net)
 {
 	while (net->tail != net->head)
 		rte_pktmbuf_free(net->sent[net->tail++ % SENT_MAX].mbuf);
 	SLUICE_ASSERT(rte_mempool_avail_count(net->pool) == net->n_buffers);
+}
+
+void net_stub_close(struct net *net)
+{
+	net_stub_check(net);
 	packet_pool_free(net->pool);
 	free(net);
 }
@@ -89,20 +98,21 @@ bool net_stub_take(struct net *net, struct net_stub_sent *out)
 	n = sent->mbuf->pkt_len < sizeof header ? sent->mbuf->pkt_len : (uint32_t)sizeof header;
 	memcpy(header, rte_pktmbuf_read(sent->mbuf, 0, n, header), n);
 	header_len = header[12] / 16 * 4u;
-	*out = (struct net_stub_sent){.at_us = sent->at_us,
-		.key = sent->key,
-		.seq = be32(header + 4),
-		.ack = be32(header + 8),
-		.window = (uint16_t)(header[14] << 8 | header[15]),
-		.flags = header[13],
-		.ecn = sent->ecn,
-		.tso_mss = sent->tso_mss,
-		.options_len = (uint8_t)(header_len - HEADER_LEN),
-		.payload_len = sent->mbuf->pkt_len - header_len};
+	// Field by field: clearing the payload's room would cost more than all the rest.
+	out->at_us = sent->at_us;
+	out->key = sent->key;
+	out->seq = be32(header + 4);
+	out->ack = be32(header + 8);
+	out->window = (uint16_t)(header[14] << 8 | header[15]);
+	out->flags = header[13];
+	out->ecn = sent->ecn;
+	out->tso_mss = sent->tso_mss;
+	out->options_len = (uint8_t)(header_len - HEADER_LEN);
+	out->payload_len = sent->mbuf->pkt_len - header_len;
 	memcpy(out->options, header + HEADER_LEN, out->options_len);
 	if (out->payload_len != 0) {
-		const void *payload =
-			rte_pktmbuf_read(sent->mbuf, header_len, out->payload_len, out->payload);
+		const void *payload = rte_pktmbuf_read(
+			sent->mbuf, header_len, out->payload_len, out->payload);
 
 		if (payload != out->payload)
 			memcpy(out->payload, payload, out->payload_len);
@@ -208,7 +218,8 @@ void net_output_tcp(struct net *net, struct net_path *path, const struct flow_ke
 	uint8_t ecn, uint16_t tso_mss)
 {
 	(void)path;
-	SLUICE_ASSERT(m->pkt_len >= HEADER_LEN && m->data_len >= HEADER_LEN && net->head - net->tail < SENT_MAX);
+	SLUICE_ASSERT(
+		m->pkt_len >= HEADER_LEN && m->data_len >= HEADER_LEN && net->head - net->tail < SENT_MAX);
 	SLUICE_ASSERT(tso_mss != 0 || m->pkt_len + (ip_addr_is_v4(&key->local) ? 20u : 40u) <= net->mtu);
 	SLUICE_ASSERT(tso_mss == 0 || (net->capabilities & NET_PATH_TSO) != 0);
 	net->sent[net->head++ % SENT_MAX] = (struct sent){

@@ -30,11 +30,14 @@ struct net *net_stub_open(uint16_t mtu, uint16_t capabilities, uint32_t n_buffer
 // Asserts that every buffer came back.
 void net_stub_close(struct net *net);
 
+// Throws away what was sent and asserts that every buffer is back; the stub stays open.
+void net_stub_check(struct net *net);
+
 // Takes the oldest segment that was sent; false: none.
 bool net_stub_take(struct net *net, struct net_stub_sent *out);
 
-// Builds a received segment around the payload and options that are given. The flow's key and all numbers come
-// from `segment`; mbuf, hash, options and lengths are filled in. False: no buffer.
+// Builds a received segment around the payload and options that are given. The flow's key and all numbers
+// come from `segment`; mbuf, hash, options and lengths are filled in. False: no buffer.
 bool net_stub_segment(struct net *net, struct segment *segment, const uint8_t *options, uint8_t options_len,
 	const uint8_t *payload, uint16_t payload_len);
 

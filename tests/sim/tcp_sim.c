@@ -31,16 +31,17 @@ enum {
 // One end of one flow: what its owner wants to do and has done.
 struct end {
 	struct tcp_handle handle;
-	bool alive;   // the handle is ours
-	bool dead;    // the stack said so, or we gave it up
-	bool closed;  // we called tcp_close
+	bool alive;  // the handle is ours
+	bool open;   // the handshake is over
+	bool dead;   // the stack said so, or we gave it up
+	bool closed; // we called tcp_close
 	bool peer_fin;
 	bool shut;
 	uint32_t n_to_send, n_sent, n_received;
-	uint32_t chunk;       // bytes per tcp_send
-	uint32_t appetite;    // bytes consumed per turn at most
-	uint64_t hungry_us;   // when it reads again
-	uint32_t rest_us;     // how long it waits between reads
+	uint32_t chunk;     // bytes per tcp_send
+	uint32_t appetite;  // bytes consumed per turn at most
+	uint64_t hungry_us; // when it reads again
+	uint32_t rest_us;   // how long it waits between reads
 };
 
 struct flow {
@@ -138,7 +139,7 @@ static struct tcp_config random_tcp(uint32_t side)
 	tcp_config_default(&config, 64);
 	config.n_listeners = 16;
 	config.n_syn_cache = ONE_OF(1, 64);
-	config.n_time_wait = ONE_OF(2, 64);
+	config.n_time_wait = ONE_OF(8, 64);
 	config.n_sent = ONE_OF(20, 100, 4096);
 	config.n_send_items = ONE_OF(20, 100, 4096);
 	config.n_ranges = ONE_OF(4, 64, 1024);
@@ -151,7 +152,7 @@ static struct tcp_config random_tcp(uint32_t side)
 	config.rto_max_ms = 2000;
 	config.user_timeout_ms = 0;
 	config.connect_timeout_ms = 1000000;
-	config.time_wait_ms = 4000;
+	config.time_wait_ms = 60000;
 	config.fin_wait_2_ms = 300000;
 	config.keepalive_idle_ms = chance(20) ? 3000 : 0;
 	config.keepalive_interval_ms = 1000;
@@ -262,7 +263,7 @@ static void end_write(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		end->n_sent += len;
 		sim.progress_us = clock_now_us();
 	}
-	if (!end->shut && tcp_send_space(tcp, conn) != 0) {
+	if (!end->shut && end->open) {
 		tcp_shutdown(tcp, conn);
 		end->shut = true;
 	}
@@ -278,7 +279,8 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		return;
 	n = tcp_peek(conn, pieces, 64);
 	for (uint32_t i = 0; i < n && n_read < end->appetite; i++) {
-		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len : end->appetite - n_read;
+		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len
+								      : end->appetite - n_read;
 
 		for (uint32_t k = 0; k < len; k++)
 			SLUICE_ASSERT(pieces[i].data[k] == stream_byte(flow, 1 - side, end->n_received + k));
@@ -360,6 +362,8 @@ static void take_events(uint32_t side)
 			end->alive = true;
 			end->handle = ready[i].handle;
 		}
+		if ((ready[i].events & (TCP_EVENT_ACCEPTED | TCP_EVENT_CONNECTED)) != 0)
+			end->open = true;
 		if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
 			end->peer_fin = true;
 		if ((ready[i].events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0) {
@@ -421,7 +425,8 @@ static bool all_done(void)
 		if (!flow->ends[0].dead || (!flow->ends[1].dead && !flow->aborts) || flow->ends[1].alive)
 			return false;
 	}
-	return tcp_conn_next(tcp_of(0), &cursor) == NULL && (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
+	return tcp_conn_next(tcp_of(0), &cursor) == NULL &&
+	       (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
 }
 
 static uint64_t next_us(void)

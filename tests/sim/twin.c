@@ -68,7 +68,8 @@ static uint16_t corrupting_rx_burst(struct port *port, uint16_t queue, struct rt
 		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
 		uint64_t bit;
 
-		// ARP has no checksum of its own: what is flipped there stays for as long as neighbours are remembered.
+		// ARP has no checksum of its own: what is flipped there stays for as long as neighbours are
+		// remembered.
 		if (port_random(outer) % 1000000 >= outer->corrupt_ppm || (frame[12] == 8 && frame[13] == 6))
 			continue;
 		bit = port_random(outer) % ((mbufs[i]->data_len - ETHERNET_LEN) * 8u);
@@ -126,7 +127,8 @@ static void open_stack(struct twin *twin, uint32_t side, struct port *port)
 		.ports = {{.port = &stack->port.port, .mtu = twin->options->mtu}},
 		.addresses = addresses[side]};
 	for (uint32_t i = 0; i < 6; i++)
-		stack->config.flow_secret.nh[i] = (twin->options->seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+		stack->config.flow_secret.nh[i] = (twin->options->seed + i + 1) *
+						  UINT64_C(0x9e3779b97f4a7c15);
 	for (uint32_t i = 0; i < 3; i++)
 		stack->config.flow_secret.fold[i] = (unsigned __int128)(twin->options->seed + i + 7) *
 							    UINT64_C(0xbf58476d1ce4e5b9) *
@@ -146,8 +148,8 @@ static size_t arena_len(const struct twin_options *options)
 {
 	struct net_config config = {.n_ports = 1, .n_addresses = 2};
 
-	return tcp_footprint(&options->tcp[0]) + tcp_footprint(&options->tcp[1]) + 2 * net_footprint(&config) +
-	       (1 << 20);
+	return tcp_footprint(&options->tcp[0]) + tcp_footprint(&options->tcp[1]) +
+	       2 * net_footprint(&config) + (1 << 20);
 }
 
 void twin_open(struct twin *twin, const struct twin_options *options)

@@ -4,8 +4,8 @@
 //
 //   stacks[0] 192.0.2.1  2001:db8::1 ====== wire ====== stacks[1] 192.0.2.2  2001:db8::2
 //
-// A turn of a stack is the worker's: receive, ICMP, (the test's own work), timers, flush. The test moves time to
-// the next thing that is due anywhere. Buffers come from pools that are counted at the end: a leak fails.
+// A turn of a stack is the worker's: receive, ICMP, (the test's own work), timers, flush. The test moves time
+// to the next thing that is due anywhere. Buffers come from pools that are counted at the end: a leak fails.
 #pragma once
 
 #include "base/arena.h"
@@ -35,8 +35,8 @@ struct twin_options {
 	uint64_t seed;
 	uint16_t mtu;
 	uint32_t capabilities[2];
-	// One bit of a frame is flipped, behind the wire: one, because the Internet checksum does not notice every
-	// pair, and what it does not notice TCP can't repair.
+	// One bit of a frame is flipped, behind the wire: one, because the Internet checksum does not notice
+	// every pair, and what it does not notice TCP can't repair.
 	uint32_t corrupt_ppm;
 	struct port_mem_wire wire[2]; // in front of which the stacks learn to know each other without loss
 	struct tcp_config tcp[2];

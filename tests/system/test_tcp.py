@@ -53,8 +53,9 @@ def wait_until_usable(laboratory, namespace):
 
 def on_tap(laboratory, *arguments):
     namespace = laboratory.namespace('a')
-    # DPDK's TAP driver refuses to cut full-sized segments (it counts the Ethernet header into the MTU).
-    process = service(laboratory, namespace, 'net_tap0,iface=sluice0', '--without', '4', *arguments)
+    # DPDK 22.11's TAP driver can't do what it offers: it refuses to cut full-sized segments (it counts the Ethernet
+    # header into the MTU), and its checksum of a chain is wrong when a piece has an odd length. Net does both.
+    process = service(laboratory, namespace, 'net_tap0,iface=sluice0', '--without', '6', *arguments)
     give_addresses(laboratory, namespace, 'sluice0')
     wait_until_usable(laboratory, namespace)
     return namespace, process
@@ -118,13 +119,13 @@ def test_peer_without(laboratory):
     for off in ((switches[0],), (switches[1],), (switches[2],), switches):
         for switch in switches:
             laboratory.inside(namespace, 'sysctl', '-qw', f'net.ipv4.{switch}={int(switch not in off)}')
-        peer(laboratory, namespace, 'echo', V4, 7, MB * SCALE)
+        peer(laboratory, namespace, 'echo', V4, 7, 300000 * SCALE)
         peer(laboratory, namespace, 'echo', V6, 7, 100000)
     for switch in switches:
         laboratory.inside(namespace, 'sysctl', '-qw', f'net.ipv4.{switch}=1')
-    peer(laboratory, namespace, 'echo', V4, 7, 200000, 1, 100)
+    peer(laboratory, namespace, 'echo', V4, 7, 50000, 1, 100)
     peer(laboratory, namespace, 'echo', V4, 7, 300000 * SCALE, 1, 536)
-    peer(laboratory, namespace, 'echo', V4, 7, 300000, 1, 0, 2304)
+    peer(laboratory, namespace, 'echo', V4, 7, 100000, 1, 0, 2304)
     end_clean(laboratory, process)
 
 
