@@ -290,6 +290,11 @@ enum command_result command_commit_cert(struct command_call *call)
 	} else if (control->reload.running) {
 		answer_error(&call->answer, "a reload is running; try again when it has ended");
 	} else {
+		// As long as its files stay what they were, a reload keeps what came over the socket.
+		const struct cert *before = cert_set_find(control->certs, transaction->name);
+
+		if (before != NULL)
+			memcpy(transaction->cert->stamps, before->stamps, sizeof before->stamps);
 		control_take_certs(control, cert_set_with(control->certs, transaction->cert));
 		control->n_commits++;
 		transaction_close(&control->transactions, transaction);
