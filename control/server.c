@@ -517,7 +517,7 @@ void server_event(struct server *server, const char *line)
 			continue;
 		}
 		answer_line(&client->call.answer, line);
-		if (!event_pending(client->writable, EV_WRITE, NULL))
+		if (client->writable == NULL || !event_pending(client->writable, EV_WRITE, NULL))
 			client_work(client);
 	}
 }
