@@ -61,6 +61,7 @@ class Site:
         self.config = os.path.join(self.folder, 'sluice.yaml')
         self.log = open(os.path.join(self.folder, 'log'), 'w+', encoding='utf-8')
         os.chmod(self.folder, 0o755)
+        os.mkdir(os.path.join(self.folder, 'state'))
         self.make_certificate('a.pem', 'mail.example.org')
         self.write(**settings)
         self.process = None
@@ -94,7 +95,7 @@ dataplane:
 certificates: [{self.folder}/a.pem]
 backends: {{web: {{servers: ["198.51.100.20:80"]}}}}
 listeners: [{{name: {listener}, address: "{address.split('/')[0]}:443", protocol: tls, backend: web}}]
-control: {{socket: {self.socket}, metrics: "127.0.0.1:{METRICS_PORT}", log: {{rate: 100000}}, state-directory: {self.folder}{control}}}
+control: {{socket: {self.socket}, metrics: "127.0.0.1:{METRICS_PORT}", log: {{rate: 100000}}, state-directory: {self.folder}/state{control}}}
 {extra}
 ''')
 
@@ -459,6 +460,69 @@ def nobody_holds_up_anybody(site):
     wait_for(lambda: 'sluice_control_clients 0' in scrape(site), 'all clients to be gone')
 
 
+def make_authority(site, responder):
+    """An authority and a leaf that names a responder; the leaf's chain and key are a.pem."""
+    folder = site.folder
+    for name, subject, extensions in (('ca', 'Authority', 'basicConstraints=critical,CA:TRUE'),
+                                      ('leaf', 'mail.example.org', f'subjectAltName=DNS:mail.example.org\nauthorityInfoAccess=OCSP;URI:{responder}')):
+        with open(f'{folder}/{name}.ext', 'w', encoding='ascii') as f:
+            f.write(extensions + '\n')
+        lab.run('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', f'{folder}/{name}.tmp',
+                '-out', f'{folder}/{name}.csr', '-subj', f'/CN={subject}')
+    lab.run('openssl', 'x509', '-req', '-in', f'{folder}/ca.csr', '-signkey', f'{folder}/ca.tmp', '-out', f'{folder}/ca.crt.tmp', '-days', '30',
+            '-extfile', f'{folder}/ca.ext')
+    lab.run('openssl', 'x509', '-req', '-in', f'{folder}/leaf.csr', '-CA', f'{folder}/ca.crt.tmp', '-CAkey', f'{folder}/ca.tmp', '-set_serial', '4660',
+            '-out', f'{folder}/leaf.crt.tmp', '-days', '30', '-extfile', f'{folder}/leaf.ext')
+    with open(f'{folder}/a.pem', 'w', encoding='ascii') as out:
+        for name in ('leaf.crt.tmp', 'ca.crt.tmp', 'leaf.tmp'):
+            with open(f'{folder}/{name}', encoding='ascii') as f:
+                out.write(f.read())
+    with open(f'{folder}/index.txt', 'w', encoding='ascii') as f:
+        f.write('V\t351231235959Z\t\t1234\tunknown\t/CN=mail.example.org\n')
+
+
+@with_site
+def ocsp_responses_are_fetched_and_kept(site):
+    make_authority(site, 'http://127.0.0.1:18888/')
+    site.write(control=f', fetch-program: {os.path.join(lab.BUILD, "control/sluice-fetch")}')
+    site.start('--attach')
+    path = f'{site.folder}/a.pem'
+    wait_for(lambda: 'no fresh OCSP response' in site.logged(), 'a failure to be logged', seconds=30)
+    assert site.json('show', 'cert', path)['staple'] is False
+    fetcher = [line.split() for line in lab.run('ps', '-o', 'pid=,uid=,comm=', '--ppid', str(control_pid(site))).stdout.splitlines()]
+    assert [(row[1], row[2]) for row in fetcher] == [(str(NOBODY), 'sluice-fetch')], fetcher
+    with open(f'/proc/{fetcher[0][0]}/status', encoding='ascii') as f:
+        status = f.read()
+    assert 'NoNewPrivs:\t1' in status and 'Seccomp:\t2' in status and 'CapEff:\t0000000000000000' in status, status
+    responder = site.lab.spawn(site.namespace, 'openssl', 'ocsp', '-index', f'{site.folder}/index.txt', '-port', '18888', '-rsigner',
+                               f'{site.folder}/ca.crt.tmp', '-rkey', f'{site.folder}/ca.tmp', '-CA', f'{site.folder}/ca.crt.tmp', '-nmin', '60',
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: site.lab.inside(site.namespace, 'ss', '-ltn', check=False).stdout.count(':18888'), 'the responder')
+    site.lab.end(site.process)  # begins anew, rather than wait for the pause after the failure
+    site.start('--attach')
+    wait_for(lambda: site.json('show', 'cert', path)['staple'], 'the staple', seconds=30)
+    assert site.json('show', 'cert', path)['staple_until'] > time.time()
+    # Kept over a restart without a responder, and over a reload.
+    site.lab.end(responder)
+    site.kill()
+    site.start('--attach')
+    assert site.json('show', 'cert', path)['staple'] is True
+    assert site.ctl('reload').returncode == 0
+    assert site.json('show', 'cert', path)['staple'] is True
+
+
+@with_site
+def what_is_not_needed_is_given_up(site):
+    site.start('--attach')
+    with open(f'/proc/{control_pid(site)}/status', encoding='ascii') as f:
+        status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
+    assert status['NoNewPrivs'] == '1'
+    assert int(status['CapEff'], 16) & (1 << 12 | 1 << 21 | 1 << 19) == 0, status  # NET_ADMIN, SYS_ADMIN, SYS_PTRACE
+    assert status['CapBnd'] == status['CapPrm']
+    with open(f'/proc/{control_pid(site)}/limits', encoding='ascii') as f:
+        assert 'Max core file size        0 ' in f.read()
+
+
 def scrape(site, path='/metrics'):
     return site.lab.inside(site.namespace, 'curl', '-sf', '-m', '10', f'http://127.0.0.1:{METRICS_PORT}{path}').stdout
 
@@ -505,7 +569,8 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
 TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
          a_refused_start_is_said, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
-         certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others]
+         certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,
+         ocsp_responses_are_fetched_and_kept, what_is_not_needed_is_given_up]
 
 if __name__ == '__main__':
     if not os.path.exists(CONTROL):
