@@ -4,7 +4,7 @@
 // be tried on.
 #pragma once
 
-#include "control.h"
+#include "../../../control/control.h"
 
 #include "base/assert.h"
 
