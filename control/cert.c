@@ -49,11 +49,6 @@ void cert_release(struct cert *cert)
 	free(cert);
 }
 
-void cert_fingerprint(const struct cert *cert, uint8_t out_digest[static 32])
-{
-	(void)SHA256(cert_leaf(cert)->der.data, cert_leaf(cert)->der.len, out_digest);
-}
-
 static struct cert_stamp stamp_of(const struct stat *status)
 {
 	return (struct cert_stamp){.modified = status->st_mtim,
@@ -211,7 +206,10 @@ static bool find_leaf(struct key_context *context, struct cert *cert, struct tex
 		text_string_append(reason, why);
 		return false;
 	}
-	return chain_arrange(cert->certificates, &cert->n_certificates, &leaf_key, &cert->rearranged, reason);
+	if (!chain_arrange(cert->certificates, &cert->n_certificates, &leaf_key, &cert->rearranged, reason))
+		return false;
+	(void)SHA256(cert_leaf(cert)->der.data, cert_leaf(cert)->der.len, cert->fingerprint);
+	return true;
 }
 
 // Takes everything out of parts, or wipes it.
@@ -383,6 +381,7 @@ struct cert *cert_with_staple(const struct cert *cert, struct span staple, int64
 	memcpy(copy->bytes, cert->bytes, len);
 	memcpy(copy->key, cert->key, sizeof *cert->key + cert->key->len);
 	memcpy(copy->certificates, cert->certificates, sizeof copy->certificates);
+	memcpy(copy->fingerprint, cert->fingerprint, sizeof copy->fingerprint);
 	memcpy(copy->stamps, cert->stamps, sizeof copy->stamps);
 	memcpy(copy->staple_bytes, staple.data, staple.len);
 	copy->staple = span_of(copy->staple_bytes, staple.len);

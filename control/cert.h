@@ -38,6 +38,7 @@ struct cert {
 	char *name;  // the path of the chain, or what an operator called it
 	size_t n_certificates;
 	struct certificate certificates[CHAIN_MAX];
+	uint8_t fingerprint[32]; // SHA-256 of the leaf
 	struct key *key;
 	struct span staple; // an OCSPResponse, checked
 	int64_t staple_next_update;
@@ -72,9 +73,6 @@ static inline const struct certificate *cert_leaf(const struct cert *cert)
 
 // Whether the files are the very ones that the object was made from.
 bool cert_is_current(const struct cert *cert, const struct cert_files *files);
-
-// SHA-256 of the leaf.
-void cert_fingerprint(const struct cert *cert, uint8_t out_digest[static 32]);
 
 // The certificates of a PEM file, DER after DER, in the zone; empty: `reason` says what is wrong.
 struct span cert_read_authorities(struct memory_zone *zone, const char *path, struct text *reason);

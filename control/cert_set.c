@@ -295,21 +295,41 @@ struct cert_set *cert_set_load(const struct config *config, const struct cert_se
 	return set;
 }
 
-static struct cert_set *copy_but(const struct cert_set *set, const char *name, struct cert *instead)
+static struct cert *find_sorted(struct cert *const *sorted, size_t n, const char *name)
+{
+	size_t low = 0;
+	size_t high = n;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(sorted[middle]->name, name);
+
+		if (order == 0)
+			return sorted[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+struct cert_set *cert_set_with_all(const struct cert_set *set, struct cert *const *certs, size_t n_certs)
 {
 	struct cert_set *copy = memory_alloc(1, sizeof *copy);
-	bool placed = instead == NULL;
+	struct cert **sorted = memory_alloc(n_certs, sizeof sorted[0]);
 
+	memcpy(sorted, certs, n_certs * sizeof sorted[0]);
+	qsort(sorted, n_certs, sizeof sorted[0], compare_certs);
 	for (size_t i = 0; i < set->n_certs; i++) {
-		if (strcmp(set->certs[i]->name, name) != 0) {
-			append(copy, cert_reference(set->certs[i]));
-		} else if (!placed) {
-			append(copy, cert_reference(instead));
-			placed = true;
-		}
+		struct cert *instead = find_sorted(sorted, n_certs, set->certs[i]->name);
+
+		append(copy, cert_reference(instead != NULL ? instead : set->certs[i]));
 	}
-	if (!placed)
-		append(copy, cert_reference(instead));
+	for (size_t i = 0; i < n_certs; i++)
+		if (cert_set_find(set, certs[i]->name) == NULL)
+			append(copy, cert_reference(certs[i]));
+	free(sorted);
 	copy_authorities(copy, set);
 	build_index(copy);
 	return copy;
@@ -317,12 +337,19 @@ static struct cert_set *copy_but(const struct cert_set *set, const char *name, s
 
 struct cert_set *cert_set_with(const struct cert_set *set, struct cert *cert)
 {
-	return copy_but(set, cert->name, cert);
+	return cert_set_with_all(set, &cert, 1);
 }
 
 struct cert_set *cert_set_without(const struct cert_set *set, const char *name)
 {
-	return copy_but(set, name, NULL);
+	struct cert_set *copy = memory_alloc(1, sizeof *copy);
+
+	for (size_t i = 0; i < set->n_certs; i++)
+		if (strcmp(set->certs[i]->name, name) != 0)
+			append(copy, cert_reference(set->certs[i]));
+	copy_authorities(copy, set);
+	build_index(copy);
+	return copy;
 }
 
 struct cert_set *cert_set_copy(const struct cert_set *set)
@@ -350,21 +377,7 @@ void cert_set_free(struct cert_set *set)
 
 struct cert *cert_set_find(const struct cert_set *set, const char *name)
 {
-	size_t low = 0;
-	size_t high = set->n_certs;
-
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-		const int order = strcmp(set->by_name[middle]->name, name);
-
-		if (order == 0)
-			return set->by_name[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return find_sorted(set->by_name, set->n_certs, name);
 }
 
 // The first entry whose name is not before the given one.

@@ -33,6 +33,9 @@ struct cert_set *cert_set_load(const struct config *config, const struct cert_se
 // The set with one certificate put in place of the one of the same name, or added. Takes a reference.
 struct cert_set *cert_set_with(const struct cert_set *set, struct cert *cert);
 
+// The same with several; names that are not there are added.
+struct cert_set *cert_set_with_all(const struct cert_set *set, struct cert *const *certs, size_t n_certs);
+
 // The set without the certificate of that name.
 struct cert_set *cert_set_without(const struct cert_set *set, const char *name);
 

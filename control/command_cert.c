@@ -81,17 +81,15 @@ static void show_detail(struct command_call *call, const struct cert *cert)
 	const struct certificate *leaf = cert_leaf(cert);
 	struct answer *answer = &call->answer;
 	struct text names = {0};
-	uint8_t fingerprint[32];
 
 	names_of(cert, &names);
-	cert_fingerprint(cert, fingerprint);
 	answer_facts(answer);
 	answer_string(answer, "name", 0, cert->name);
 	answer_number(answer, "id", 0, cert->id);
 	answer_x509_name(answer, "subject", leaf->subject);
 	answer_x509_name(answer, "issuer", leaf->issuer);
 	answer_hex(answer, "serial", leaf->serial.data, leaf->serial.len);
-	answer_hex(answer, "sha256", fingerprint, sizeof fingerprint);
+	answer_hex(answer, "sha256", cert->fingerprint, sizeof cert->fingerprint);
 	answer_string(answer, "key", 0, key_name(cert->key->type, cert->key->bits));
 	answer_bytes(answer, "names", 0, text_string(&names), names.len);
 	answer_seconds(answer, "not_before", 0, leaf->not_before);
@@ -290,6 +288,11 @@ enum command_result command_commit_cert(struct command_call *call)
 	} else if (control->reload.running) {
 		answer_error(&call->answer, "a reload is running; try again when it has ended");
 	} else {
+		// As long as its files stay what they were, a reload keeps what came over the socket.
+		const struct cert *before = cert_set_find(control->certs, transaction->name);
+
+		if (before != NULL)
+			memcpy(transaction->cert->stamps, before->stamps, sizeof before->stamps);
 		control_take_certs(control, cert_set_with(control->certs, transaction->cert));
 		control->n_commits++;
 		transaction_close(&control->transactions, transaction);

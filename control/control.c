@@ -64,6 +64,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	rotate_when_due(control, now_s);
+	fetch_tick(&control->fetch, now_s);
 	if (n_expired != 0)
 		LOG(&control->log, LOG_LEVEL_NOTICE, "transaction",
 			"%zu transactions were forgotten after an hour", n_expired);
@@ -115,6 +116,15 @@ void control_take_certs(struct control *control, struct cert_set *certs)
 	control->certs = certs;
 }
 
+// Puts the OCSP responses of before to certificates that were just loaded.
+static void restore_staples(struct control *control)
+{
+	struct cert_set *stapled = fetch_restore(control->config, control->certs, (int64_t)time(NULL));
+
+	if (stapled != NULL)
+		control_take_certs(control, stapled);
+}
+
 void control_take(struct control *control, struct config *config, struct cert_set *certs)
 {
 	struct config *old = control->config;
@@ -124,6 +134,7 @@ void control_take(struct control *control, struct config *config, struct cert_se
 	control->loaded_s = (int64_t)time(NULL);
 	control->n_reloads++;
 	control_take_certs(control, certs);
+	restore_staples(control);
 	apply_log(control);
 	if (!server_apply_mode(&control->server, &config->control))
 		LOG(&control->log, LOG_LEVEL_ERROR, "reload", "the permissions of %s can't be set",
@@ -155,7 +166,8 @@ static bool open_parts(struct control *control, struct text *reason)
 	if (!server_open(&control->server, control, control->base, reason) ||
 		!metrics_open(&control->metrics, control, reason))
 		return false;
-	if (reload_open(&control->reload, control) && supervise_open(&control->supervise, control))
+	if (reload_open(&control->reload, control) && fetch_open(&control->fetch, control) &&
+		supervise_open(&control->supervise, control))
 		return true;
 	text_string_append(reason, "no descriptors or memory for the event loop");
 	return false;
@@ -173,6 +185,7 @@ bool control_open(struct control *control, struct config_errors *errors)
 	if (control->certs == NULL)
 		return false;
 	apply_log(control);
+	restore_staples(control);
 	if (!open_parts(control, &reason))
 		config_error(errors, (struct config_mark){0}, NULL, "%s", text_string(&reason));
 	text_free(&reason);
@@ -213,6 +226,7 @@ void control_close(struct control *control)
 	if (control->base != NULL) {
 		supervise_close(&control->supervise);
 		reload_close(&control->reload);
+		fetch_close(&control->fetch);
 		metrics_close(&control->metrics);
 		server_close(&control->server);
 		dataplane_link_close(&control->link);

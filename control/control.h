@@ -13,6 +13,7 @@
 #include "counter_reader.h"
 #include "dataplane_link.h"
 #include "events.h"
+#include "fetch.h"
 #include "log.h"
 #include "metrics.h"
 #include "reload.h"
@@ -40,6 +41,7 @@ struct control {
 	struct counter_reader counters;
 	struct supervise supervise;
 	struct reload reload;
+	struct fetch fetch;
 	struct server server;
 	struct metrics metrics;
 	struct event *tick;

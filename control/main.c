@@ -4,6 +4,8 @@
 #include "config_schema.h"
 #include "control.h"
 #include "dumpable.h"
+#include "privileges.h"
+#include "system_check.h"
 
 #include <event2/event.h>
 #include <getopt.h>
@@ -20,6 +22,7 @@
 struct options {
 	const char *config_path;
 	bool check;
+	bool check_system;
 	bool attach_only;
 };
 
@@ -31,6 +34,8 @@ static void print_usage(FILE *file)
 		"  -c, --config FILE   the configuration (default " DEFAULT_CONFIG ")\n"
 		"  -t, --check         check configuration, certificates and keys; touch nothing; exit 0 or "
 		"1\n"
+		"  -S, --check-system  say what the machine lacks for the configuration, and what to do; "
+		"exit 0 or 1\n"
 		"  -a, --attach        never start a dataplane: wait for one (two units under systemd)\n"
 		"  -m, --manual        print the reference of every key, for sluice.yaml(5)\n"
 		"  -V, --version       print release, features and libraries\n"
@@ -78,12 +83,31 @@ static int check(const char *path)
 	return well ? 0 : 1;
 }
 
+static int check_system(const char *path)
+{
+	struct config_errors errors = {0};
+	struct config *config = config_load(path, &errors);
+	struct text findings = {0};
+	size_t n_fatal = 1;
+
+	if (config != NULL)
+		n_fatal = system_check(config, "/sys", &findings);
+	(void)fputs(config != NULL ? text_string(&findings) : text_string(&errors.text), stderr);
+	if (findings.len == 0 && config != NULL)
+		(void)printf("the machine has what %s wants\n", path);
+	text_free(&findings);
+	config_free(config);
+	config_errors_free(&errors);
+	return n_fatal == 0 ? 0 : 1;
+}
+
 // Returns -1 to go on, otherwise the exit status.
 static int read_options(int argc, char **argv, struct options *out)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 't'},
+		{"check-system", no_argument, NULL, 'S'},
 		{"attach", no_argument, NULL, 'a'},
 		{"manual", no_argument, NULL, 'm'},
 		{"version", no_argument, NULL, 'V'},
@@ -92,11 +116,13 @@ static int read_options(int argc, char **argv, struct options *out)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:tamVh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:tSamVh", options, NULL)) != -1) {
 		if (option == 'c') {
 			out->config_path = optarg;
 		} else if (option == 't') {
 			out->check = true;
+		} else if (option == 'S') {
+			out->check_system = true;
 		} else if (option == 'a') {
 			out->attach_only = true;
 		} else if (option == 'm') {
@@ -127,10 +153,18 @@ int main(int argc, char **argv)
 	dumpable_off();
 	if (options.check)
 		return check(options.config_path);
+	if (options.check_system)
+		return check_system(options.config_path);
 	(void)signal(SIGPIPE, SIG_IGN);
 	control.config_path = options.config_path;
 	control.attach_only = options.attach_only;
 	if (control_open(&control, &errors)) {
+		const bool starts_none = control.attach_only ||
+					 control.config->dataplane.start == CONFIG_START_NEVER;
+
+		if (starts_none && !privileges_drop())
+			LOG(&control.log, LOG_LEVEL_WARNING, "start",
+				"the capabilities that are not needed can't be dropped");
 		control_run(&control);
 	} else {
 		(void)fprintf(stderr, "sluice-control: not started:\n%s", text_string(&errors.text));

@@ -134,6 +134,10 @@ static void write_control(const struct control *control, struct text *out)
 		control->n_commits);
 	counter(out, "sluice_ticket_key_rotations", "Rotations of the ticket keys.",
 		control->ticket_keys.n_rotations);
+	counter(out, "sluice_ocsp_fetches", "OCSP responses fetched and found good.",
+		control->fetch.n_fetched);
+	counter(out, "sluice_ocsp_fetch_failures", "OCSP responses that did not come or were not good.",
+		control->fetch.n_failed);
 	counter(out, "sluice_control_commands", "Commands of operators.", server->n_commands);
 	counter(out, "sluice_control_denied", "Commands refused for their level.", server->n_denied);
 	counter(out, "sluice_control_slow_clients", "Operators' connections closed because nobody read.",

@@ -274,7 +274,7 @@ static void add_listener(struct text *records, const struct config_listener *lis
 	const struct cert_set *certs, size_t idx)
 {
 	struct snapshot_listener record = listener_record(listener);
-	const struct span authorities = certs->authorities != NULL ? certs->authorities[idx]
+	const struct span authorities = idx < certs->n_authorities ? certs->authorities[idx]
 								   : span_of(NULL, 0);
 
 	copy_name(record.name, sizeof record.name, listener->name);

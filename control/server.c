@@ -23,6 +23,7 @@ enum {
 	FOLLOW_HIGH = 1 << 20,   // events are dropped for a follower with so much waiting
 	WRITE_TIMEOUT_S = 30,
 	ACCEPTS_PER_ROUND = 64,
+	BACKLOG = 4096,
 };
 
 struct client {
@@ -475,7 +476,7 @@ bool server_open(struct server *server, struct control *control, struct event_ba
 	mask = umask(0177);
 	bound = bind(server->listen_fd, (const struct sockaddr *)&address, sizeof address);
 	(void)umask(mask);
-	if (bound != 0 || !server_apply_mode(server, config) || listen(server->listen_fd, 128) != 0) {
+	if (bound != 0 || !server_apply_mode(server, config) || listen(server->listen_fd, BACKLOG) != 0) {
 		text_printf(reason, "%s: %s; does its folder exist?", config->socket, strerror(errno));
 		return false;
 	}
@@ -516,7 +517,7 @@ void server_event(struct server *server, const char *line)
 			continue;
 		}
 		answer_line(&client->call.answer, line);
-		if (!event_pending(client->writable, EV_WRITE, NULL))
+		if (client->writable == NULL || !event_pending(client->writable, EV_WRITE, NULL))
 			client_work(client);
 	}
 }
