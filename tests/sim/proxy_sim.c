@@ -23,7 +23,10 @@
 enum {
 	FLOWS_MAX = 8,
 	PORT_TLS = 443,
-	PORT_TCP = 80,
+	PORT_TCP = 5000,
+	PORT_REDIRECT = 80,
+	PORT_MAIL = 25,
+	PORT_MAIL_BACKEND = 2525,
 	PORT_BACKEND = 8080,
 	PORT_DEAD = 8081,
 	APP_BUFFER_LEN = 17000,
@@ -34,11 +37,12 @@ enum {
 };
 
 enum mood {
-	MOOD_ORDERLY, // sends all, ends, waits for the other's end
-	MOOD_RESETS,  // gives up in the middle
-	MOOD_CUTS,    // TLS client: FIN without close_notify, in the middle
-	MOOD_STALLS,  // stops reading for a long time, then goes on
-	MOOD_GARBAGE, // client: bytes that are no TLS
+	MOOD_ORDERLY,  // sends all, ends, waits for the other's end
+	MOOD_RESETS,   // gives up in the middle
+	MOOD_CUTS,     // TLS client: FIN without close_notify, in the middle
+	MOOD_STALLS,   // stops reading for a long time, then goes on
+	MOOD_GARBAGE,  // client: bytes that are no TLS, and an alert back
+	MOOD_REDIRECT, // client: one request to port 80
 	N_MOODS
 };
 
@@ -56,8 +60,23 @@ struct peer {
 	uint64_t hungry_us;
 };
 
+// A client that sends mail, and gets to TLS by STARTTLS; then its stream begins.
+enum mail_state {
+	MAIL_NONE,
+	MAIL_GREETING,
+	MAIL_HELLO,
+	MAIL_STARTTLS,
+	MAIL_TLS,
+	MAIL_HELLO_AGAIN,
+	MAIL_DONE
+};
+
 struct flow {
 	struct peer client, backend;
+	enum mail_state mail;
+	bool backend_streams; // MAIL has arrived
+	char line[256];       // of text that is coming in
+	size_t line_len;
 	struct tls_end tls;
 	bool has_tls;
 	bool tls_begun;
@@ -75,7 +94,7 @@ struct sim {
 	struct arena arena;
 	struct proxy proxy;
 	struct tls_fixture world, worker;
-	struct proxy_listener listeners[2];
+	struct proxy_listener listeners[4];
 	struct proxy_backend backends[2];
 	struct proxy_config config;
 };
@@ -199,6 +218,58 @@ static void client_pump_out(struct flow *flow)
 	}
 }
 
+static bool streams(const struct flow *flow)
+{
+	return flow->mail == MAIL_NONE || flow->mail == MAIL_DONE;
+}
+
+static void client_hears_line(struct flow *flow)
+{
+	char hello[32];
+	int len = snprintf(hello, sizeof hello, "EHLO %d\r\n", (int)(flow - sim.flows));
+
+	if (flow->mail == MAIL_GREETING && strcmp(flow->line, "220 mx\r\n") == 0) {
+		SLUICE_ASSERT(send_bytes(&flow->client, (const uint8_t *)hello, (uint32_t)len));
+		flow->mail = MAIL_HELLO;
+	} else if (flow->mail == MAIL_HELLO && strcmp(flow->line, "250 STARTTLS\r\n") == 0) {
+		SLUICE_ASSERT(send_bytes(&flow->client, (const uint8_t *)"STARTTLS\r\n", 10));
+		flow->mail = MAIL_STARTTLS;
+	} else if (flow->mail == MAIL_STARTTLS) {
+		SLUICE_ASSERT(strncmp(flow->line, "220 ", 4) == 0);
+		tls_end_init(&flow->tls, &sim.world);
+		tls_end_connect(&flow->tls, &client_config, "sluice.test", NULL);
+		flow->tls_begun = flow->has_tls = true;
+		flow->mail = MAIL_TLS;
+	} else if (flow->mail == MAIL_HELLO_AGAIN && strcmp(flow->line, "250 8BITMIME\r\n") == 0) {
+		tls_end_send(&flow->tls, "MAIL\r\n", 6);
+		flow->mail = MAIL_DONE;
+	} else {
+		SLUICE_ASSERT(strncmp(flow->line, "250-", 4) == 0);
+	}
+}
+
+static void client_hears(struct flow *flow, const uint8_t *bytes, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && !streams(flow)) {
+		SLUICE_ASSERT(flow->line_len < sizeof flow->line - 1);
+		flow->line[flow->line_len++] = (char)bytes[at];
+		if (bytes[at++] != '\n')
+			continue;
+		flow->line[flow->line_len] = 0;
+		flow->line_len = 0;
+		client_hears_line(flow);
+	}
+	if (flow->client.mood == MOOD_GARBAGE)
+		SLUICE_ASSERT(flow->client.n_received != 0 || bytes[0] == TLS_CONTENT_ALERT);
+	else if (flow->client.mood == MOOD_REDIRECT)
+		SLUICE_ASSERT(flow->client.n_received != 0 || memcmp(bytes, "HTTP/1.1 308 ", 13) == 0);
+	else
+		check(flow, false, flow->client.n_received, bytes + at, len - at);
+	flow->client.n_received += (uint32_t)(len - at);
+}
+
 static void client_read(struct flow *flow)
 {
 	struct peer *client = &flow->client;
@@ -213,8 +284,7 @@ static void client_read(struct flow *flow)
 				break;
 			tls_end_receive(&flow->tls, piece.data, piece.len);
 		} else {
-			check(flow, false, client->n_received, piece.data, piece.len);
-			client->n_received += piece.len;
+			client_hears(flow, piece.data, piece.len);
 		}
 		tcp_consume(world_tcp(), conn, piece.len);
 	}
@@ -222,8 +292,14 @@ static void client_read(struct flow *flow)
 		return;
 	while (tls_end_step(&flow->tls))
 		continue;
-	check(flow, false, client->n_received, flow->tls.data, flow->tls.data_len);
-	client->n_received += (uint32_t)flow->tls.data_len;
+	if (flow->mail == MAIL_TLS && tls_end_up(&flow->tls)) {
+		char hello[32];
+		int len = snprintf(hello, sizeof hello, "EHLO %d\r\n", (int)(flow - sim.flows));
+
+		tls_end_send(&flow->tls, hello, (size_t)len);
+		flow->mail = MAIL_HELLO_AGAIN;
+	}
+	client_hears(flow, flow->tls.data, flow->tls.data_len);
 	flow->tls.data_len = 0;
 	client->heard_end = client->heard_end || flow->tls.closed;
 	// The proxy may cut only what was cut behind it.
@@ -238,7 +314,7 @@ static void client_write(struct flow *flow)
 	struct peer *client = &flow->client;
 	uint8_t bytes[CHUNK_MAX];
 
-	while (client->n_sent < client->n_to_send) {
+	while (streams(flow) && client->n_sent < client->n_to_send) {
 		uint32_t left = client->n_to_send - client->n_sent;
 		uint32_t len = 1 + below(CHUNK_MAX);
 
@@ -300,11 +376,20 @@ static void client_turn(struct flow *flow)
 	}
 }
 
+static uint16_t port_of(const struct flow *flow)
+{
+	if (flow->mail != MAIL_NONE)
+		return PORT_MAIL;
+	if (flow->client.mood == MOOD_REDIRECT)
+		return PORT_REDIRECT;
+	return flow->has_tls || flow->client.mood == MOOD_GARBAGE ? PORT_TLS : PORT_TCP;
+}
+
 static void client_start(struct flow *flow)
 {
 	struct tcp_connect request = {.local = sim.twin.stacks[0].v4,
 		.remote = sim.twin.stacks[1].v4,
-		.remote_port = flow->has_tls || flow->client.mood == MOOD_GARBAGE ? PORT_TLS : PORT_TCP,
+		.remote_port = port_of(flow),
 		.user = (uint64_t)(flow - sim.flows) << 1};
 	struct tcp_conn *conn;
 
@@ -322,16 +407,45 @@ static void client_start(struct flow *flow)
 // --- a backend ---
 
 // Which flow a new connection is: its first bytes say so.
-static void backend_take(struct tcp_conn *conn, struct tcp_handle handle)
+static struct flow *backend_take(struct tcp_conn *conn, struct tcp_handle handle)
 {
 	struct tcp_piece piece;
+	struct flow *flow;
+	uint32_t idx;
 
 	if (tcp_peek(conn, &piece, 1) == 0)
-		return;
-	SLUICE_ASSERT(piece.data[0] < sim.n_flows);
-	sim.flows[piece.data[0]].backend.handle = handle;
-	sim.flows[piece.data[0]].backend.alive = true;
-	tcp_conn_set_user(world_tcp(), conn, (uint64_t)piece.data[0] << 1 | 1);
+		return NULL;
+	idx = piece.data[0];
+	if (idx == 'E') { // "EHLO 3": short enough to come whole
+		SLUICE_ASSERT(piece.len >= 6);
+		idx = (uint32_t)(piece.data[5] - '0');
+	}
+	SLUICE_ASSERT(idx < sim.n_flows);
+	flow = &sim.flows[idx];
+	flow->backend.handle = handle;
+	flow->backend.alive = true;
+	flow->backend_streams = flow->mail == MAIL_NONE;
+	tcp_conn_set_user(world_tcp(), conn, (uint64_t)idx << 1 | 1);
+	return flow;
+}
+
+// Lines before the stream.
+static void backend_talk(struct flow *flow, struct tcp_conn *conn)
+{
+	static const char capabilities[] = "250-mx\r\n250-STARTTLS\r\n250 8BITMIME\r\n";
+	struct tcp_piece piece;
+
+	while (!flow->backend_streams && tcp_peek(conn, &piece, 1) != 0) {
+		const uint8_t *end = memchr(piece.data, '\n', piece.len);
+
+		SLUICE_ASSERT(end != NULL && memcmp(piece.data, "STARTTLS", 8) != 0);
+		if (piece.data[0] == 'M')
+			flow->backend_streams = true;
+		else
+			SLUICE_ASSERT(send_bytes(
+				&flow->backend, (const uint8_t *)capabilities, sizeof capabilities - 1));
+		tcp_consume(world_tcp(), conn, (uint32_t)(end - piece.data) + 1);
+	}
 }
 
 static void backend_turn(struct flow *flow)
@@ -351,6 +465,9 @@ static void backend_turn(struct flow *flow)
 	}
 	if (backend->mood == MOOD_STALLS && backend->hungry_us == 0)
 		backend->hungry_us = clock_now_us() + 20 * 1000 * 1000;
+	backend_talk(flow, conn);
+	if (!flow->backend_streams)
+		return;
 	while (clock_now_us() >= backend->hungry_us && tcp_peek(conn, &piece, 1) != 0) {
 		check(flow, true, backend->n_received, piece.data, piece.len);
 		backend->n_received += piece.len;
@@ -381,14 +498,29 @@ static void peer_event(struct flow *flow, struct peer *peer, uint16_t events)
 
 	if ((events & TCP_EVENT_CONNECTED) != 0 && client && peer->mood == MOOD_GARBAGE)
 		(void)send_bytes(peer, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18);
+	if ((events & TCP_EVENT_CONNECTED) != 0 && client && peer->mood == MOOD_REDIRECT)
+		(void)send_bytes(peer, (const uint8_t *)"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
 	if ((events & TCP_EVENT_PEER_FIN) != 0 && !(client && flow->has_tls))
 		peer->heard_end = true;
 	if ((events & TCP_EVENT_PEER_FIN) != 0)
 		peer->fin_seen = true;
 	if ((events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0 && peer->alive)
 		give_up(peer, false);
-	if ((events & TCP_EVENT_PEER_FIN) != 0 && peer->alive && client && peer->mood == MOOD_GARBAGE)
+	if ((events & TCP_EVENT_PEER_FIN) != 0 && peer->alive && client && peer->mood >= MOOD_GARBAGE) {
+		client_read(flow);
+		SLUICE_ASSERT(peer->n_received != 0);
 		give_up(peer, false);
+	}
+}
+
+static void backend_accept(struct tcp_ready *ready)
+{
+	struct peer stranger = {.alive = true, .handle = ready->handle};
+
+	ready->user = UINT64_MAX;
+	tcp_conn_set_user(world_tcp(), ready->conn, ready->user);
+	if (ready->tag == PORT_MAIL_BACKEND)
+		SLUICE_ASSERT(send_bytes(&stranger, (const uint8_t *)"220 mx\r\n", 8));
 }
 
 static void world_turn(void)
@@ -401,25 +533,17 @@ static void world_turn(void)
 			struct flow *flow;
 
 			if ((ready[i].events & TCP_EVENT_ACCEPTED) != 0)
-				tcp_conn_set_user(world_tcp(), ready[i].conn, ready[i].user = UINT64_MAX);
+				backend_accept(&ready[i]);
 			if (ready[i].user == UINT64_MAX) {
 				if ((ready[i].events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0) {
 					tcp_abort(world_tcp(), ready[i].conn);
 					continue;
 				}
-				backend_take(ready[i].conn, ready[i].handle);
-				if (tcp_readable(ready[i].conn) == 0) {
-					if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
-						tcp_close(world_tcp(), ready[i].conn);
-					continue;
-				}
-				flow = &sim.flows[*(uint8_t *)({
-					static struct tcp_piece piece;
-
-					(void)tcp_peek(ready[i].conn, &piece, 1);
-					piece.data;
-				})];
-				peer_event(flow, &flow->backend, ready[i].events);
+				flow = backend_take(ready[i].conn, ready[i].handle);
+				if (flow != NULL)
+					peer_event(flow, &flow->backend, ready[i].events);
+				else if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
+					tcp_close(world_tcp(), ready[i].conn);
 				continue;
 			}
 			flow = &sim.flows[ready[i].user >> 1];
@@ -502,7 +626,11 @@ static void make_flow(struct flow *flow)
 		flow->backend.mood = ONE_OF(MOOD_ORDERLY, MOOD_RESETS, MOOD_STALLS);
 	if (flow->client.mood == MOOD_CUTS && !flow->has_tls)
 		flow->client.mood = MOOD_ORDERLY;
-	if (flow->client.mood == MOOD_GARBAGE) {
+	if (chance(20) && flow->client.mood < MOOD_CUTS) {
+		flow->mail = MAIL_GREETING;
+		flow->has_tls = false;
+	}
+	if (flow->client.mood >= MOOD_GARBAGE) {
 		flow->has_tls = false;
 		flow->client.n_to_send = 0;
 		flow->client.ended = true;
@@ -525,7 +653,7 @@ static void open_proxy(void)
 		.n_preambles = 8,
 		.n_redirects = 4,
 		.n_sources = 64,
-		.upstream = {.n_pools = 1, .n_servers = 4}};
+		.upstream = {.n_pools = 2, .n_servers = 4}};
 	uint32_t rule_idx;
 
 	SLUICE_ASSERT(arena_init(&sim.arena, proxy_footprint(&setup) + 65536));
@@ -534,21 +662,33 @@ static void open_proxy(void)
 	upstream_pool_config_default(&pool_config);
 	pool_config.check_interval_us = 0;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 0, &pool_config, servers, chance(30) ? 2 : 1));
+	servers[0].port = PORT_MAIL_BACKEND;
+	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 1, &pool_config, servers, 1));
 	memset(sim.listeners, 0, sizeof sim.listeners);
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < 4; i++) {
+		static const uint16_t ports[] = {PORT_TLS, PORT_TCP, PORT_MAIL, PORT_REDIRECT};
+		static const enum listener_protocol protocols[] = {
+			LISTENER_TLS, LISTENER_TCP, LISTENER_MAIL, LISTENER_HTTP_REDIRECT};
+
 		sim.listeners[i].addr = sim.twin.stacks[1].v4;
-		sim.listeners[i].port = i == 0 ? PORT_TLS : PORT_TCP;
-		sim.listeners[i].protocol = i == 0 ? LISTENER_TLS : LISTENER_TCP;
+		sim.listeners[i].port = ports[i];
+		sim.listeners[i].protocol = protocols[i];
+		sim.listeners[i].pool_idx = protocols[i] == LISTENER_MAIL;
+		sim.listeners[i].redirect.port = PORT_TLS;
+		preamble_config_default(&sim.listeners[i].preamble, PREAMBLE_SMTP);
+		sim.listeners[i].preamble.security = PREAMBLE_ENCRYPT;
 		sim.listeners[i].tls = &server_config;
 		listener_timeouts_default(&sim.listeners[i].timeouts);
 	}
 	sim.backends[0].local = sim.twin.stacks[1].v4;
 	sim.config.listeners = sim.listeners;
-	sim.config.n_listeners = 2;
+	sim.config.n_listeners = 4;
 	sim.config.backends = sim.backends;
-	sim.config.n_backends = 1;
+	sim.backends[1].local = sim.twin.stacks[1].v4;
+	sim.config.n_backends = 2;
 	SLUICE_ASSERT(proxy_set_config(&sim.proxy, &sim.config));
-	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_BACKEND, 0));
+	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_BACKEND, PORT_BACKEND));
+	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_MAIL_BACKEND, PORT_MAIL_BACKEND));
 }
 
 static bool orderly(const struct flow *flow)
@@ -686,7 +826,7 @@ int main(int argc, char **argv)
 	for (uint64_t seed = first; seed < first + count; seed++)
 		run_seed(seed);
 	printf("%llu seeds\n", (unsigned long long)count);
-	for (uint32_t i = COUNTER_PROXY_CONNECTIONS; i <= COUNTER_PROXY_ADMISSION_SATURATED; i++)
+	for (uint32_t i = COUNTER_MAIL_SMTP_CONNECTIONS; i <= COUNTER_PROXY_ADMISSION_SATURATED; i++)
 		if (totals[i] != 0)
 			printf("%8llu %s\n", (unsigned long long)totals[i], counter_name((enum counter)i));
 	return 0;
