@@ -660,7 +660,7 @@ static void open_proxy(void)
 	SLUICE_ASSERT(proxy_init(&sim.proxy, &sim.arena, &setup, clock_now_us()));
 	SLUICE_ASSERT(routing_build(&sim.config.routes, &sim.arena, rules, 1, &rule_idx) == ROUTING_OK);
 	upstream_pool_config_default(&pool_config);
-	pool_config.check_interval_us = 0;
+	pool_config.check_interval_us = chance(30) ? 200000 : 0;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 0, &pool_config, servers, chance(30) ? 2 : 1));
 	servers[0].port = PORT_MAIL_BACKEND;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 1, &pool_config, servers, 1));
