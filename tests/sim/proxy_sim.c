@@ -32,6 +32,7 @@ enum {
 	APP_BUFFER_LEN = 17000,
 	N_BUFFERS = 2047,
 	CHUNK_MAX = 4000,
+	TRICKLE = 60, // bytes of a client's segment: a record in more pieces than an AEAD job takes
 	TLS_OUT_MAX = 32 * 1024,
 	END_BOUND_S = 1000
 };
@@ -80,6 +81,8 @@ struct flow {
 	struct tls_end tls;
 	bool has_tls;
 	bool tls_begun;
+	bool trickles;
+	uint64_t trickled_us;
 	uint32_t seed;
 	uint64_t start_us;
 	bool started;
@@ -209,12 +212,15 @@ static void client_pump_out(struct flow *flow)
 	struct tls_end *end = &flow->tls;
 
 	while (end->out_len != 0) {
-		uint32_t len = end->out_len < CHUNK_MAX ? (uint32_t)end->out_len : CHUNK_MAX;
+		uint32_t max = flow->trickles ? TRICKLE : CHUNK_MAX;
+		uint32_t len = end->out_len < max ? (uint32_t)end->out_len : max;
 
-		if (!send_bytes(&flow->client, end->out, len))
+		if (flow->trickled_us == clock_now_us() || !send_bytes(&flow->client, end->out, len))
 			return;
 		memmove(end->out, end->out + len, end->out_len - len);
 		end->out_len -= len;
+		if (flow->trickles)
+			flow->trickled_us = clock_now_us();
 	}
 }
 
@@ -626,6 +632,9 @@ static void make_flow(struct flow *flow)
 		flow->backend.mood = ONE_OF(MOOD_ORDERLY, MOOD_RESETS, MOOD_STALLS);
 	if (flow->client.mood == MOOD_CUTS && !flow->has_tls)
 		flow->client.mood = MOOD_ORDERLY;
+	flow->trickles = flow->has_tls && chance(15);
+	if (flow->trickles)
+		flow->client.n_to_send = 4 + below(20000);
 	if (chance(20) && flow->client.mood < MOOD_CUTS) {
 		flow->mail = MAIL_GREETING;
 		flow->has_tls = false;
@@ -798,6 +807,8 @@ static void run_seed(uint64_t seed)
 		if (sim.flows[i].tls_begun)
 			tls_end_destroy(&sim.flows[i].tls);
 	}
+	for (uint32_t i = 0; i < sim.proxy.upstream.servers.n_items; i++)
+		SLUICE_ASSERT(upstream_server_at(&sim.proxy.upstream, i)->n_connections == 0);
 	SLUICE_ASSERT(sim.proxy.tls_conns.n_used == 0 && sim.proxy.admission.n_connections == 0);
 	SLUICE_ASSERT(sim.worker.engine.handshakes.n_used == 0 && sim.proxy.n_handshakes == 0);
 	proxy_stop(&sim.proxy);
