@@ -613,6 +613,7 @@ static struct tcp_config random_tcp(uint32_t side)
 	config.keepalive_idle_ms = side == 0 ? 5000 : 0;
 	config.keepalive_interval_ms = 1000;
 	config.keepalive_probes = 50;
+	config.nagle = false;
 	for (uint32_t i = 0; i < sizeof config.secret; i++)
 		config.secret[i] = (uint8_t)next_random();
 	return config;
