@@ -20,6 +20,7 @@ enum {
 static void (*const providers[])(struct measure *measure) = {
 	bench_rows_hash,
 	bench_rows_aead,
+	bench_rows_rsa,
 	bench_rows_lanes,
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a handshake costs the server, in memory: our engine against libssl in the same run, samples interleaved,
-// with 1, 8 and 64 handshakes in flight. Only the server's work is on the clock, from ClientHello to the end of
-// the handshake, tickets included, and with everything that was made ahead; the client (our own) is not.
+// What a handshake costs the server, in memory: our engine against libssl in the same run, samples
+// interleaved, with 1, 8 and 64 handshakes in flight. Only the server's work is on the clock, from
+// ClientHello to the end of the handshake, tickets included, and with everything that was made ahead; the
+// client (our own) is not.
 //
 //     bench-tls [--json] [--quick] [--only TEXT]
 #include "measure.h"
@@ -266,16 +267,17 @@ static SSL_CTX *make_context(const struct kind *kind)
 	struct tls_identity *identity = tls_fixture_identity(kind->certificate);
 
 	SLUICE_ASSERT(SSL_CTX_use_certificate(context, identity->x509) == 1 &&
-		SSL_CTX_use_PrivateKey(context, identity->pkey) == 1 &&
-		SSL_CTX_set_min_proto_version(context, kind->version) == 1 &&
-		SSL_CTX_set_max_proto_version(context, kind->version) == 1 &&
-		SSL_CTX_set_session_id_context(context, (const unsigned char *)"b", 1) == 1);
+		      SSL_CTX_use_PrivateKey(context, identity->pkey) == 1 &&
+		      SSL_CTX_set_min_proto_version(context, kind->version) == 1 &&
+		      SSL_CTX_set_max_proto_version(context, kind->version) == 1 &&
+		      SSL_CTX_set_session_id_context(context, (const unsigned char *)"b", 1) == 1);
 	return context;
 }
 
 static struct bench *bench_new(const struct kind *kind)
 {
-	const struct tls_engine_settings settings = {.n_handshakes = IN_FLIGHT_MAX, .n_clients = IN_FLIGHT_MAX};
+	const struct tls_engine_settings settings = {
+		.n_handshakes = IN_FLIGHT_MAX, .n_clients = IN_FLIGHT_MAX};
 	struct tls_identity *identity = tls_fixture_identity(kind->certificate);
 	struct bench *bench = calloc(1, sizeof *bench);
 
@@ -333,8 +335,9 @@ static void run_kind(struct measure *measure, const struct kind *kind, unsigned 
 			theirs[i] = their_sample(bench);
 		}
 		measure_samples(measure,
-			&(struct measure_row){
-				.name = kind->name, .lanes = in_flight[k], .reference = OPENSSL_VERSION_TEXT " libssl"},
+			&(struct measure_row){.name = kind->name,
+				.lanes = in_flight[k],
+				.reference = OPENSSL_VERSION_TEXT " libssl"},
 			ours, theirs, n_samples);
 	}
 	bench_free(bench);
@@ -364,7 +367,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		run_kind(measure, &kinds[i], options.n_samples);
 	measure_value(measure, "tls_bytes_per_idle_connection", "bytes", sizeof(struct tls_conn));
-	measure_value(measure, "tls_bytes_per_handshake", "bytes", sizeof(struct tls_handshake) + TLS_BLOCK_LEN);
+	measure_value(
+		measure, "tls_bytes_per_handshake", "bytes", sizeof(struct tls_handshake) + TLS_BLOCK_LEN);
 	measure_finish(measure);
 	return 0;
 }

@@ -112,7 +112,7 @@ static void report(struct measure *measure, const struct measure_row *row, const
 		"high", own->samples[own->n - 1]);
 
 	keep(measure, row->name, row->lanes, value, reference_value);
-	if (row->reference_body != NULL) {
+	if (row->reference != NULL) {
 		json_object_set_new(object, "reference", json_string(row->reference));
 		json_object_set_new(object, "reference_value", json_real(reference_value));
 		json_object_set_new(object, "reference_low", json_real(reference->samples[0]));
@@ -124,7 +124,7 @@ static void report(struct measure *measure, const struct measure_row *row, const
 	if (measure->options.json)
 		return;
 	printf("%-34s %5u %11.0f %11.0f ", row->name, row->lanes, value, own->samples[0]);
-	if (row->reference_body != NULL)
+	if (row->reference != NULL)
 		printf("%11.0f %7.2f  %s", reference_value, reference_value / value, row->reference);
 	printf("\n");
 	(void)fflush(stdout);
@@ -158,6 +158,20 @@ void measure_row(struct measure *measure, const struct measure_row *row)
 	qsort(own.samples, own.n, sizeof own.samples[0], compare);
 	qsort(reference.samples, reference.n, sizeof reference.samples[0], compare);
 	report(measure, row, &own, &reference);
+}
+
+void measure_samples(
+	struct measure *measure, const struct measure_row *row, double *own, double *reference, unsigned n_samples)
+{
+	static struct series own_series, reference_series;
+
+	SLUICE_ASSERT(n_samples >= 1 && n_samples <= SAMPLES_MAX);
+	qsort(own, n_samples, sizeof *own, compare);
+	qsort(reference, n_samples, sizeof *reference, compare);
+	own_series.n = reference_series.n = n_samples;
+	memcpy(own_series.samples, own, n_samples * sizeof *own);
+	memcpy(reference_series.samples, reference, n_samples * sizeof *reference);
+	report(measure, row, &own_series, &reference_series);
 }
 
 void measure_value(struct measure *measure, const char *name, const char *unit, double value)

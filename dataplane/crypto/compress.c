@@ -262,19 +262,21 @@ size_t compress_pad(enum hash_id id, uint8_t *last, size_t len, uint64_t total_l
 	return padded_len / block_len;
 }
 
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+// Whole vectors are stored, because HMAC's second half loads them again a moment later.
 void compress_digest(enum hash_id id, const union hash_words *chain, uint8_t *out)
 {
-	if (id == HASH_SHA256) {
-		for (size_t i = 0; i < 8; i++) {
-			uint32_t word = __builtin_bswap32(chain->w32[i]);
+	bytes16 vector;
 
-			memcpy(out + 4 * i, &word, sizeof word);
-		}
-		return;
-	}
-	for (size_t i = 0; i < hash_len(id) / 8; i++) {
-		uint64_t word = __builtin_bswap64(chain->w64[i]);
-
-		memcpy(out + 8 * i, &word, sizeof word);
+	for (size_t i = 0; i < hash_len(id) / sizeof vector; i++) {
+		memcpy(&vector, (const uint8_t *)chain + sizeof vector * i, sizeof vector);
+		if (id == HASH_SHA256)
+			vector = __builtin_shufflevector(
+				vector, vector, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+		else
+			vector = __builtin_shufflevector(
+				vector, vector, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
+		memcpy(out + sizeof vector * i, &vector, sizeof vector);
 	}
 }

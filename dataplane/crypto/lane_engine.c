@@ -2,6 +2,7 @@
 #include "crypto/lane_engine.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/wipe.h"
 #include "crypto/kdf.h"
 #include "crypto/private_key.h"
@@ -11,7 +12,8 @@
 
 enum {
 	NONCE_ATTEMPTS = 8, // each fails with 2^-32 for P-256, far less for P-384
-	HEDGE_RANDOM_LEN = 32
+	HEDGE_RANDOM_LEN = 32,
+	MEASURE_RUNS = 7
 };
 
 // Keys whose blindings a worker keeps, by size: 330 KB, 130 KB and 160 KB.
@@ -292,7 +294,6 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 	[LANE_X25519_SHARED] =
 		{
 			.output_len = 32,
-			.break_even = 0,
 			.refusal = LANE_BAD_INPUT,
 			.run = x25519_shared,
 			.run_scalar = x25519_shared_scalar,
@@ -413,6 +414,48 @@ static bool make_jobs(struct lane_engine *engine, struct arena *arena)
 	return true;
 }
 
+// The ticks that one request takes alone, by kernel or by scalar code: the lowest of a few runs, because what
+// disturbs a measurement only ever adds.
+static uint64_t measure(struct lane_engine *engine, struct lane_request *request, bool by_kernel)
+{
+	const struct lane_operation *operation = &lane_operations[request->op];
+	uint64_t lowest = UINT64_MAX;
+
+	for (int i = 0; i < MEASURE_RUNS; i++) {
+		uint64_t started_tsc = clock_tsc();
+		uint64_t tsc;
+
+		if (by_kernel)
+			SLUICE_ASSERT(operation->run(engine, &request, 1) == 1);
+		else
+			SLUICE_ASSERT(operation->run_scalar(engine, request));
+		tsc = clock_tsc() - started_tsc;
+		lowest = tsc < lowest ? tsc : lowest;
+	}
+	return lowest;
+}
+
+// A kernel takes nearly the same time however many of its lanes are used. Under a clock that stands still the
+// answer is 0.
+static uint8_t measure_break_even(struct lane_engine *engine, enum lane_op op)
+{
+	uint8_t secret[32] = {1, [31] = 1}, peer[MB_P256_POINT_LEN], output[32];
+	struct lane_request request = {.op = (uint8_t)op, .secret = secret, .input = peer, .output = output};
+	uint8_t *peer_at = peer;
+	const uint8_t *secret_at = secret;
+	uint64_t kernel_tsc, scalar_tsc;
+
+	if (op == LANE_X25519_SHARED)
+		(void)engine->kernels->x25519_keygen(&peer_at, &secret_at, 1);
+	else
+		(void)engine->kernels->p256_keygen(&peer_at, &secret_at, 1);
+	kernel_tsc = measure(engine, &request, true);
+	scalar_tsc = measure(engine, &request, false);
+	if (scalar_tsc == 0 || kernel_tsc > LANES * scalar_tsc)
+		return scalar_tsc == 0 ? 0 : LANES;
+	return (uint8_t)((kernel_tsc + scalar_tsc - 1) / scalar_tsc);
+}
+
 bool lane_engine_init(
 	struct lane_engine *engine, struct arena *arena, enum select_lanes body, struct random *random)
 {
@@ -424,7 +467,14 @@ bool lane_engine_init(
 	engine->scalar = scalar_create();
 	if (engine->scalar == NULL)
 		return false;
-	return engine->kernels == NULL || make_jobs(engine, arena);
+	if (engine->kernels == NULL)
+		return true;
+	// The plain body is slower than any scalar code, but is there to be run.
+	if (body == SELECT_LANES_IFMA) {
+		engine->break_even[LANE_X25519_SHARED] = measure_break_even(engine, LANE_X25519_SHARED);
+		engine->break_even[LANE_P256_ECDH] = measure_break_even(engine, LANE_P256_ECDH);
+	}
+	return make_jobs(engine, arena);
 }
 
 void lane_engine_destroy(struct lane_engine *engine)

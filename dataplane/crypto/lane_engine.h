@@ -25,13 +25,14 @@ struct lane_engine {
 	struct mb_rsa_job *rsa_jobs[MB_RSA_N_SIZES]; // by enum mb_rsa_size
 	struct mb_rsa_job *rsa_verify_job;           // working memory of verify.c
 	struct rsa_blindings *blindings[MB_RSA_N_SIZES];
+	// Fewer requests of an operation than this are cheaper one at a time, as measured at start against
+	// the scalar code that is linked; 0: kernels always. Only short key agreements are ever worth it.
+	uint8_t break_even[N_LANE_OPS];
 };
 
 // One row per operation. An operation of the kernels runs whole, in one call, or in slices.
 struct lane_operation {
 	uint16_t output_len;
-	// Fewer requests than this are cheaper one at a time (docs/crypto.md: measured); 0: kernels always.
-	uint8_t break_even;
 	// What a request gets that the operation refused.
 	uint8_t refusal; // enum lane_status
 	// Up to eight requests by kernel; bit i of the result: request i succeeded.

@@ -158,7 +158,7 @@ static uint32_t fire(struct lanes *lanes, enum lane_op op, uint64_t now_tsc)
 	unsigned n = take_batch(lanes, op, requests, now_tsc);
 	uint64_t ok;
 
-	if (lanes->engine.kernels == NULL || n < operation->break_even) {
+	if (lanes->engine.kernels == NULL || n < lanes->engine.break_even[op]) {
 		for (unsigned i = 0; i < n; i++)
 			complete(lanes, requests[i], operation->run_scalar(&lanes->engine, requests[i]));
 		count(lanes, COUNTER_CRYPTO_LANE_FIRED_SCALAR, n);

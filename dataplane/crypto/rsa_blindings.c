@@ -36,11 +36,12 @@ static struct mb_rsa_blinding *blinding_at(const struct rsa_blindings *blindings
 
 static uint32_t free_slot(struct rsa_blindings *blindings)
 {
-	// Two rounds clear every referenced bit; more would mean that all are pinned.
-	for (uint32_t step = 0; step < 2 * blindings->n_slots + 1; step++) {
+	for (uint32_t step = 0;; step++) {
 		uint32_t idx = blindings->hand;
 		struct rsa_blinding_slot *slot = &blindings->slots[idx];
 
+		// Two rounds clear every referenced bit; more would mean that all are pinned.
+		SLUICE_ASSERT(step <= 2 * blindings->n_slots);
 		blindings->hand = idx + 1 < blindings->n_slots ? idx + 1 : 0;
 		if (slot->pinned)
 			continue;
@@ -48,8 +49,6 @@ static uint32_t free_slot(struct rsa_blindings *blindings)
 			return idx;
 		slot->referenced = false;
 	}
-	SLUICE_ASSERT(!"every blinding is pinned");
-	return 0;
 }
 
 struct mb_rsa_blinding *rsa_blindings_pin(struct rsa_blindings *blindings, uint64_t serial)

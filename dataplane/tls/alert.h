@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Alerts, and the verdict that every parser and handler returns: all is well, or the alert that the RFC names
-// for what the peer did, or (handlers only) what has to be waited for. The number of a refusal is the alert's,
-// so that turning one into the other is no table.
+// for what the peer did, or (handlers only) what has to be waited for. The number of a refusal is the
+// alert's, so that turning one into the other is no table.
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +14,11 @@ enum tls_alert {
 #undef ALERT
 };
 
-enum { TLS_ALERT_LEVEL_WARNING = 1, TLS_ALERT_LEVEL_FATAL = 2, TLS_ALERT_LEN = 2 };
+enum {
+	TLS_ALERT_LEVEL_WARNING = 1,
+	TLS_ALERT_LEVEL_FATAL = 2,
+	TLS_ALERT_LEN = 2
+};
 
 // 256 and more never meet an alert's number.
 enum tls_verdict {

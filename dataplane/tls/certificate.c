@@ -37,7 +37,8 @@ static struct span taken(struct writer *writer, size_t *start)
 	return span;
 }
 
-static void write_forms(struct writer *writer, const struct tls_cert_chain *chain, struct tls_certificate *out)
+static void write_forms(
+	struct writer *writer, const struct tls_cert_chain *chain, struct tls_certificate *out)
 {
 	size_t start = writer->len;
 
@@ -58,8 +59,8 @@ static void write_forms(struct writer *writer, const struct tls_cert_chain *chai
 	out->scts = taken(writer, &start);
 }
 
-const struct tls_certificate *tls_certificate_build(
-	struct mut_span memory, const struct tls_cert_chain *chain, const struct private_key *key, uint32_t id)
+const struct tls_certificate *tls_certificate_build(struct mut_span memory,
+	const struct tls_cert_chain *chain, const struct private_key *key, uint32_t id)
 {
 	struct tls_certificate *certificate = (struct tls_certificate *)(void *)memory.data;
 	struct writer writer;

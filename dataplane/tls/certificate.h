@@ -36,8 +36,8 @@ size_t tls_certificate_footprint(const struct tls_cert_chain *chain);
 
 // Lays the object out at the start of memory, which is aligned to 8. NULL when the memory is too short or the
 // chain is empty or too long for a message.
-const struct tls_certificate *tls_certificate_build(
-	struct mut_span memory, const struct tls_cert_chain *chain, const struct private_key *key, uint32_t id);
+const struct tls_certificate *tls_certificate_build(struct mut_span memory,
+	const struct tls_cert_chain *chain, const struct private_key *key, uint32_t id);
 
 // The TLS 1.3 message for a client that asked for a staple, for timestamps, or not.
 struct span tls_certificate_message_13(

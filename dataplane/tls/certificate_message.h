@@ -6,7 +6,9 @@
 #include "tls/extensions.h"
 #include "tls/wire.h"
 
-enum { TLS_CHAIN_MAX = 10 };
+enum {
+	TLS_CHAIN_MAX = 10
+};
 
 // A peer's chain, leaf first, borrowed from the message. Only the leaf's staple and timestamps are looked at.
 struct tls_cert_chain {

@@ -25,13 +25,11 @@ void tls_certificate_verify_write(struct writer *writer, const struct tls_certif
 	writer_close(writer, message);
 }
 
-size_t tls_signed_content_13(
-	uint8_t out[TLS_SIGNED_CONTENT_MAX], bool by_server, struct span transcript_hash)
+size_t tls_signed_content_13(uint8_t out[TLS_SIGNED_CONTENT_MAX], bool by_server, struct span transcript_hash)
 {
 	static const char by_server_text[] = "TLS 1.3, server CertificateVerify";
 	static const char by_client_text[] = "TLS 1.3, client CertificateVerify";
-	struct writer writer =
-		writer_over((struct mut_span){.data = out, .len = TLS_SIGNED_CONTENT_MAX});
+	struct writer writer = writer_over((struct mut_span){.data = out, .len = TLS_SIGNED_CONTENT_MAX});
 	uint8_t *spaces = writer_reserve(&writer, 64);
 
 	memset(spaces, ' ', 64);

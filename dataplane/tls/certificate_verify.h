@@ -19,6 +19,8 @@ enum tls_verdict tls_certificate_verify_parse(
 void tls_certificate_verify_write(struct writer *writer, const struct tls_certificate_verify *verify);
 
 // What TLS 1.3 signs: 64 spaces, a text that names the signing side, a zero, the transcript's hash.
-enum { TLS_SIGNED_CONTENT_MAX = 64 + 33 + 1 + TLS_HASH_MAX };
+enum {
+	TLS_SIGNED_CONTENT_MAX = 64 + 33 + 1 + TLS_HASH_MAX
+};
 size_t tls_signed_content_13(
 	uint8_t out[TLS_SIGNED_CONTENT_MAX], bool by_server, struct span transcript_hash);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client's hellos: what it offers, and what of the ServerHello is the same for both versions; the rest is in
-// client_13.c and client_12.c.
+// The client's hellos: what it offers, and what of the ServerHello is the same for both versions; the rest is
+// in client_13.c and client_12.c.
 #include "tls/client.h"
 
 #include "base/wipe.h"
 #include "tls/client_hello.h"
 #include "tls/handshake_state.h"
 
-enum { SUITES_MAX = 16 };
+enum {
+	SUITES_MAX = 16
+};
 
 static bool session_is_usable(const struct tls_handshake *hs, const struct tls_session *session)
 {
@@ -19,9 +21,9 @@ static bool session_is_usable(const struct tls_handshake *hs, const struct tls_s
 	for (uint32_t i = 0; i < hs->common->suites.n; i++)
 		offered = offered || hs->common->suites.numbers[i] == session->state.suite;
 	return suite != NULL && offered && session->state.version >= hs->common->version_min &&
-		session->state.version <= hs->common->version_max && age_s <= session->state.lifetime_s &&
-		session->state.secret_len <= TLS_HASH_MAX && session->ticket_len <= TLS_TICKET_MAX &&
-		session->session_id_len <= TLS_SESSION_ID_MAX;
+	       session->state.version <= hs->common->version_max && age_s <= session->state.lifetime_s &&
+	       session->state.secret_len <= TLS_HASH_MAX && session->ticket_len <= TLS_TICKET_MAX &&
+	       session->session_id_len <= TLS_SESSION_ID_MAX;
 }
 
 void tls_hs_offer_session(struct tls_handshake *hs, const struct tls_session *session)
@@ -33,8 +35,9 @@ void tls_hs_offer_session(struct tls_handshake *hs, const struct tls_session *se
 
 const struct tls_session *tls_client_session(const struct tls_handshake *hs)
 {
-	return hs->kept_lens[0] == 0 && hs->kept.data != NULL ? (const struct tls_session *)(const void *)hs->kept.data
-							      : NULL;
+	return hs->kept_lens[0] == 0 && hs->kept.data != NULL
+		       ? (const struct tls_session *)(const void *)hs->kept.data
+		       : NULL;
 }
 
 void tls_client_drop_session(struct tls_handshake *hs)
@@ -57,8 +60,8 @@ static const struct tls_session *session_of_version(const struct tls_handshake *
 	return session != NULL && session->state.version == version ? session : NULL;
 }
 
-// TLS 1.3 wants one so that it looks like a resumption to boxes in the middle (RFC 8446 D.4); with a ticket of
-// TLS 1.2 its echo says that the ticket was taken (RFC 5077 3.4).
+// TLS 1.3 wants one so that it looks like a resumption to boxes in the middle (RFC 8446 D.4); with a ticket
+// of TLS 1.2 its echo says that the ticket was taken (RFC 5077 3.4).
 static void choose_session_id(struct tls_handshake *hs)
 {
 	const struct tls_session *session = session_of_version(hs, TLS_VERSION_12);
@@ -113,7 +116,8 @@ static const struct tls_session *session_for_psk(const struct tls_handshake *hs)
 {
 	const struct tls_session *session = session_of_version(hs, TLS_VERSION_13);
 
-	if (session != NULL && hs->suite != NULL && tls_suite_find(session->state.suite)->hash != hs->suite->hash)
+	if (session != NULL && hs->suite != NULL &&
+		tls_suite_find(session->state.suite)->hash != hs->suite->hash)
 		return NULL;
 	return session;
 }
@@ -132,13 +136,13 @@ static void offer_session(
 		return;
 	offer->identity = span_of(psk->ticket, psk->ticket_len);
 	offer->binder_len = (uint8_t)hash_len(tls_suite_find(psk->state.suite)->hash);
-	offer->obfuscated_age =
-		(uint32_t)((hs->engine->crypto->now_us - psk->received_us) / 1000) + psk->state.age_add;
+	offer->obfuscated_age = (uint32_t)((hs->engine->crypto->now_us - psk->received_us) / 1000) +
+				psk->state.age_add;
 }
 
 // Replaces the zeros at the end of the message (RFC 8446 4.2.11.2).
-static void make_binder(
-	struct tls_handshake *hs, const struct tls_session *psk, uint8_t *message, size_t len, size_t binder_len)
+static void make_binder(struct tls_handshake *hs, const struct tls_session *psk, uint8_t *message, size_t len,
+	size_t binder_len)
 {
 	enum hash_id hash = tls_suite_find(psk->state.suite)->hash;
 	struct tls_transcript transcript = hs->transcript;
@@ -228,7 +232,7 @@ static bool was_downgraded(const struct tls_handshake *hs, const struct tls_serv
 	if (hello->version == TLS_VERSION_13)
 		return false;
 	return (offers_13(hs) && memcmp(mark, tls_downgrade_to_12, sizeof tls_downgrade_to_12) == 0) ||
-		memcmp(mark, tls_downgrade_to_11, sizeof tls_downgrade_to_11) == 0;
+	       memcmp(mark, tls_downgrade_to_11, sizeof tls_downgrade_to_11) == 0;
 }
 
 enum tls_verdict tls_client_server_hello(struct tls_handshake *hs, struct span body)

@@ -23,5 +23,6 @@ void tls_client_drop_session(struct tls_handshake *hs);
 // Whether the server's choice of protocol was ours; notes it.
 enum tls_verdict tls_client_take_protocol(struct tls_handshake *hs, struct span name) TLS_MUST_CHECK;
 
-// Our certificate for a CertificateRequest: sets hs->scheme, to NULL when we have none that the server would take.
+// Our certificate for a CertificateRequest: sets hs->scheme, to NULL when we have none that the server would
+// take.
 void tls_client_choose_certificate(struct tls_handshake *hs, struct span signatures, uint16_t version);

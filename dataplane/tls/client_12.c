@@ -11,8 +11,8 @@
 //                                                     ccs Finished
 //   [NewSessionTicket] ccs Finished
 //
-// The chain is judged together with its staple, which comes after it; so all three messages are kept until the
-// last of them is there.
+// The chain is judged together with its staple, which comes after it; so all three messages are kept until
+// the last of them is there.
 #include "base/wipe.h"
 #include "tls/certificate_request.h"
 #include "tls/certificate_verify.h"
@@ -21,9 +21,15 @@
 #include "tls/key_exchange_12.h"
 #include "tls/new_session_ticket.h"
 
-enum { KEPT_CERTIFICATE, KEPT_STAPLE, KEPT_KEY_EXCHANGE };
+enum {
+	KEPT_CERTIFICATE,
+	KEPT_STAPLE,
+	KEPT_KEY_EXCHANGE
+};
 
-enum { DEFAULT_LIFETIME_S = 2 * 3600 }; // where the server leaves it open (RFC 5077 3.3)
+enum {
+	DEFAULT_LIFETIME_S = 2 * 3600
+}; // where the server leaves it open (RFC 5077 3.3)
 
 static enum tls_verdict keep(struct tls_handshake *hs, unsigned which, struct span bytes)
 {
@@ -35,15 +41,17 @@ static enum tls_verdict keep(struct tls_handshake *hs, unsigned which, struct sp
 
 static struct span kept(const struct tls_handshake *hs, unsigned which)
 {
-	const uint8_t *place = hs->kept.data + hs->kept.start;
+	size_t offset = hs->kept.start;
 
+	if (hs->kept_lens[which] == 0)
+		return span_of(NULL, 0);
 	for (unsigned i = 0; i < which; i++)
-		place += hs->kept_lens[i];
-	return span_of(place, hs->kept_lens[which]);
+		offset += hs->kept_lens[i];
+	return span_of(hs->kept.data + offset, hs->kept_lens[which]);
 }
 
-// RFC 7627 5.3: the extension must be there in the resumed handshake exactly if it was in the first; we keep no
-// sessions without it.
+// RFC 7627 5.3: the extension must be there in the resumed handshake exactly if it was in the first; we keep
+// no sessions without it.
 static enum tls_verdict begin_resumed(
 	struct tls_handshake *hs, const struct tls_session *session, const struct tls_server_hello *hello)
 {
@@ -65,7 +73,7 @@ enum tls_verdict tls_client12_begin(struct tls_handshake *hs, const struct tls_s
 {
 	const struct tls_session *session = tls_client_session(hs);
 	bool echoed = hello->session_id.len != 0 &&
-		span_equal(hello->session_id, span_of(hs->session_id, hs->session_id_len));
+		      span_equal(hello->session_id, span_of(hs->session_id, hs->session_id_len));
 	enum tls_verdict verdict = tls_client_take_protocol(hs, hello->alpn);
 
 	if (verdict != TLS_OK)
@@ -199,7 +207,8 @@ enum tls_verdict tls_client12_certificate_request(struct tls_handshake *hs, stru
 	if (hs->scheme == NULL)
 		return TLS_OK;
 	is_rsa = hs->scheme->kind == SCHEME_KIND_RSA_PSS || hs->scheme->kind == SCHEME_KIND_RSA_PKCS1;
-	if (!(is_rsa ? request.takes_rsa : request.takes_ecdsa) || !tls_scheme_signs_transcript_12(hs->scheme))
+	if (!(is_rsa ? request.takes_rsa : request.takes_ecdsa) ||
+		!tls_scheme_signs_transcript_12(hs->scheme))
 		hs->scheme = NULL;
 	return TLS_OK;
 }
@@ -252,8 +261,8 @@ enum tls_verdict tls_client12_shared(struct tls_handshake *hs, struct span body)
 	verdict = tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 	if (verdict != TLS_OK)
 		return verdict;
-	tls_hs_derive_master_12(hs, span_of(hs->exchange.secret, hs->exchange.group->secret_len),
-		hs->extended_master_secret);
+	tls_hs_derive_master_12(
+		hs, span_of(hs->exchange.secret, hs->exchange.group->secret_len), hs->extended_master_secret);
 	key_exchange_destroy(hs->engine->crypto, &hs->exchange);
 	key_exchange_init(&hs->exchange, hs);
 	tls_hs_derive_keys_12(hs);

@@ -35,9 +35,8 @@ static enum tls_verdict check_retry(const struct tls_handshake *hs, const struct
 		return TLS_REFUSE_UNEXPECTED_MESSAGE;
 	if (!new_group && hello->cookie.len == 0)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	if (new_group &&
-		(hello->key_share.group == hs->group->id ||
-			!is_among(&hs->common->groups, hello->key_share.group)))
+	if (new_group && (hello->key_share.group == hs->group->id ||
+				 !is_among(&hs->common->groups, hello->key_share.group)))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	return TLS_OK;
 }
@@ -225,8 +224,8 @@ static void remember(struct tls_handshake *hs)
 
 static enum tls_verdict send_finished(struct tls_handshake *hs)
 {
-	enum tls_verdict verdict =
-		tls_hs_send_finished_13(hs, hs->secrets.v13.client_handshake, TLS_EPOCH_HANDSHAKE);
+	enum tls_verdict verdict = tls_hs_send_finished_13(
+		hs, hs->secrets.v13.client_handshake, TLS_EPOCH_HANDSHAKE);
 
 	if (verdict != TLS_OK)
 		return verdict;

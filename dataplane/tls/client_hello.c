@@ -89,8 +89,8 @@ static bool parse_server_name(struct span body, struct tls_client_hello *out)
 
 	out->server_name = reader_vector16(&list);
 	return reader_done(&reader) && reader_done(&list) && type == TLS_NAME_TYPE_HOST &&
-		out->server_name.len != 0 && out->server_name.len <= 255 &&
-		memchr(out->server_name.data, 0, out->server_name.len) == NULL;
+	       out->server_name.len != 0 && out->server_name.len <= 255 &&
+	       memchr(out->server_name.data, 0, out->server_name.len) == NULL;
 }
 
 // RFC 7301 3.1.
@@ -299,8 +299,8 @@ static void write_list16(struct writer *writer, const uint16_t *numbers, uint32_
 	writer_close(writer, list);
 }
 
-static void write_list_extension(struct writer *writer, enum tls_extension id, const uint16_t *numbers,
-	uint32_t n, uint16_t grease)
+static void write_list_extension(
+	struct writer *writer, enum tls_extension id, const uint16_t *numbers, uint32_t n, uint16_t grease)
 {
 	struct writer_mark mark = tls_extension_open(writer, id);
 
@@ -491,7 +491,7 @@ void tls_client_hello_write(struct writer *writer, const struct tls_client_offer
 uint32_t tls_client_offer_extensions(const struct tls_client_offer *offer)
 {
 	uint32_t set = TLS_EXTENSION_BIT(TLS_EXTENSION_SUPPORTED_GROUPS) |
-		TLS_EXTENSION_BIT(TLS_EXTENSION_SIGNATURE_ALGORITHMS);
+		       TLS_EXTENSION_BIT(TLS_EXTENSION_SIGNATURE_ALGORITHMS);
 
 	if (offer->server_name.len != 0)
 		set |= TLS_EXTENSION_BIT(TLS_EXTENSION_SERVER_NAME);
@@ -507,13 +507,13 @@ uint32_t tls_client_offer_extensions(const struct tls_client_offer *offer)
 		set |= TLS_EXTENSION_BIT(TLS_EXTENSION_PRE_SHARED_KEY);
 	if (offer->version_min <= TLS_VERSION_12) {
 		set |= TLS_EXTENSION_BIT(TLS_EXTENSION_EXTENDED_MASTER_SECRET) |
-			TLS_EXTENSION_BIT(TLS_EXTENSION_RENEGOTIATION_INFO) |
-			TLS_EXTENSION_BIT(TLS_EXTENSION_EC_POINT_FORMATS);
+		       TLS_EXTENSION_BIT(TLS_EXTENSION_RENEGOTIATION_INFO) |
+		       TLS_EXTENSION_BIT(TLS_EXTENSION_EC_POINT_FORMATS);
 		if (offer->with_ticket_extension)
 			set |= TLS_EXTENSION_BIT(TLS_EXTENSION_SESSION_TICKET);
 	}
 	if (offer->version_max >= TLS_VERSION_13)
 		set |= TLS_EXTENSION_BIT(TLS_EXTENSION_SUPPORTED_VERSIONS) |
-			TLS_EXTENSION_BIT(TLS_EXTENSION_COOKIE) | TLS_EXTENSION_BIT(TLS_EXTENSION_KEY_SHARE);
+		       TLS_EXTENSION_BIT(TLS_EXTENSION_COOKIE) | TLS_EXTENSION_BIT(TLS_EXTENSION_KEY_SHARE);
 	return set;
 }

@@ -28,10 +28,10 @@ struct tls_client_hello {
 	struct span alpn;        // list of 8-bit vectors
 	struct span key_shares;  // list of {group, 16-bit vector}
 	struct span cookie;
-	struct span ticket;      // TLS 1.2; present and empty asks for one
-	struct span identities;  // list of {16-bit vector, obfuscated age}
-	struct span binders;     // list of 8-bit vectors
-	size_t binders_len;      // bytes at the end of the message that binders don't cover, prefix included
+	struct span ticket;     // TLS 1.2; present and empty asks for one
+	struct span identities; // list of {16-bit vector, obfuscated age}
+	struct span binders;    // list of 8-bit vectors
+	size_t binders_len;     // bytes at the end of the message that binders don't cover, prefix included
 	uint16_t record_size_limit; // 0: not sent
 	bool psk_dhe;               // psk_dhe_ke is among the modes
 	bool wants_staple;
@@ -92,8 +92,8 @@ struct tls_client_offer {
 	uint16_t grease; // 0, or a value of RFC 8701 for suites, groups, versions and two extensions
 };
 
-// Writes the whole message. A binder is written as zeros and stands in the last binder_len bytes; the hash for
-// it covers all but the last binder_len + 3 (RFC 8446 4.2.11.2).
+// Writes the whole message. A binder is written as zeros and stands in the last binder_len bytes; the hash
+// for it covers all but the last binder_len + 3 (RFC 8446 4.2.11.2).
 void tls_client_hello_write(struct writer *writer, const struct tls_client_offer *offer);
 
 // What the offer invites the server to answer, as a set for tls_extensions_parse.

@@ -14,10 +14,10 @@ struct tls_client_config;
 struct tls_client_memory {
 	const struct tls_client_config *config;
 	void *owner;
-	uint32_t message_len; // of the ticket that is coming
-	uint32_t n_taken;     // bytes of it in `message`
-	uint32_t n_kept;      // tickets handed to the store
-	bool too_long;        // passed over
+	uint32_t message_len;           // of the ticket that is coming
+	uint32_t n_taken;               // bytes of it in `message`
+	uint32_t n_kept;                // tickets handed to the store
+	bool too_long;                  // passed over
 	struct tls_session_state state; // secret is the resumption master secret
 	uint8_t message[TLS_TICKET_MAX + 512];
 };

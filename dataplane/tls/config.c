@@ -4,7 +4,10 @@
 #include "crypto/group.h"
 #include "tls/suite.h"
 
-#define PREFERENCES(list) {.numbers = (list), .n = sizeof(list) / sizeof(list)[0]}
+#define PREFERENCES(list) \
+	{ \
+		.numbers = (list), .n = sizeof(list) / sizeof(list)[0] \
+	}
 
 static const uint16_t default_suites[] = {
 	0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8};

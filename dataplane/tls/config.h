@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a deployment chooses: immutable parts of a configuration snapshot, made and checked by whoever publishes
-// it, read by every worker. A handshake keeps the pointer that it began with; the owner frees a configuration
-// only when tls_engine_uses says that no handshake does.
+// What a deployment chooses: immutable parts of a configuration snapshot, made and checked by whoever
+// publishes it, read by every worker. A handshake keeps the pointer that it began with; the owner frees a
+// configuration only when tls_engine_uses says that no handshake does.
 #pragma once
 
 #include "tls/names.h"
@@ -47,12 +47,14 @@ struct tls_server_config {
 	bool session_ids_12;
 	uint32_t ticket_lifetime_s;
 	uint32_t session_lifetime_12_s;
-	// Sessions are resumed only under the policy that they were made under: client-auth mode, trust anchors,
-	// security level, digested by whoever makes the configuration.
+	// Sessions are resumed only under the policy that they were made under: client-auth mode, trust
+	// anchors, security level, digested by whoever makes the configuration.
 	uint8_t policy_id[TLS_POLICY_ID_LEN];
 };
 
-enum { TLS_TICKETS_MAX = 4 };
+enum {
+	TLS_TICKETS_MAX = 4
+};
 
 struct tls_client_config {
 	struct tls_common_config common;
@@ -60,8 +62,8 @@ struct tls_client_config {
 	bool grease;                               // RFC 8701
 	bool wants_staple;
 	bool wants_scts;
-	bool tickets;  // offer the TLS 1.2 ticket extension and take tickets
-	bool fallback; // TLS_FALLBACK_SCSV: this is a second try with a lower version
+	bool tickets;             // offer the TLS 1.2 ticket extension and take tickets
+	bool fallback;            // TLS_FALLBACK_SCSV: this is a second try with a lower version
 	uint8_t n_tickets_wanted; // after so many, later ones are passed over
 	// A session that may be resumed: valid during the call, copied by the callee. NULL: none are kept.
 	void (*keep_session)(void *context, void *owner, const struct tls_session *session);

@@ -4,8 +4,8 @@
 // than any honest peer has reason for.
 #include "tls/conn.h"
 
-#include "base/wipe.h"
 #include "base/reader.h"
+#include "base/wipe.h"
 #include "tls/client_memory.h"
 #include "tls/engine.h"
 #include "tls/key_schedule.h"
@@ -53,7 +53,8 @@ static void set_key_from_secret(
 
 	kdf_expand_label_burst(suite->hash, jobs, 2);
 	set_key(engine, conn, key,
-		(const struct span[2]){span_of(key_bytes, aead_key_len(suite->aead)), span_of(iv, sizeof iv)});
+		(const struct span[2]){
+			span_of(key_bytes, aead_key_len(suite->aead)), span_of(iv, sizeof iv)});
 	wipe(key_bytes, sizeof key_bytes);
 	wipe(iv, sizeof iv);
 }
@@ -188,6 +189,8 @@ static enum tls_received begin_message(struct tls_engine *engine, struct tls_con
 			return len == 1 ? TLS_RECEIVED_NOTHING
 					: refuse(engine, conn, TLS_REFUSE_DECODE_ERROR);
 		if (type == TLS_NEW_SESSION_TICKET && !is_server) {
+			if (len == 0)
+				return refuse(engine, conn, TLS_REFUSE_DECODE_ERROR);
 			tls_client_memory_begin_ticket(engine, conn, len);
 			conn->skip_len = len;
 			conn->partial_len = 0;
@@ -231,7 +234,8 @@ static enum tls_received take_byte(struct tls_engine *engine, struct tls_conn *c
 	return TLS_RECEIVED_NOTHING;
 }
 
-static enum tls_received receive_handshake(struct tls_engine *engine, struct tls_conn *conn, struct span content)
+static enum tls_received receive_handshake(
+	struct tls_engine *engine, struct tls_conn *conn, struct span content)
 {
 	struct reader reader = reader_over(content);
 	enum tls_received received = TLS_RECEIVED_NOTHING;

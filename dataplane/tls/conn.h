@@ -28,10 +28,10 @@ enum tls_conn_flag {
 	TLS_CONN_OPENING = 1 << 7, // a record is between job and verdict
 	TLS_CONN_VERSION_SET = 1 << 8,
 	TLS_CONN_IS_13 = 1 << 9,
-	TLS_CONN_UPDATE_DUE = 1 << 10,     // a KeyUpdate shall leave
-	TLS_CONN_UPDATE_ASKS = 1 << 11,    // and ask for one in return
-	TLS_CONN_UPDATE_ASKED = 1 << 12,   // we asked and the answer is still out
-	TLS_CONN_ALERT_DUE = 1 << 13,      // alert_due shall leave
+	TLS_CONN_UPDATE_DUE = 1 << 10,        // a KeyUpdate shall leave
+	TLS_CONN_UPDATE_ASKS = 1 << 11,       // and ask for one in return
+	TLS_CONN_UPDATE_ASKED = 1 << 12,      // we asked and the answer is still out
+	TLS_CONN_ALERT_DUE = 1 << 13,         // alert_due shall leave
 	TLS_CONN_PEER_CLOSED_CLEAN = 1 << 14, // the end of the stream is the real end
 };
 
@@ -77,7 +77,8 @@ void tls_conn_init(struct tls_conn *conn);
 void tls_conn_set_read_secret(struct tls_engine *engine, struct tls_conn *conn, const uint8_t *secret);
 void tls_conn_set_write_secret(struct tls_engine *engine, struct tls_conn *conn, const uint8_t *secret);
 void tls_conn_set_read_key(struct tls_engine *engine, struct tls_conn *conn, const struct span key_and_iv[2]);
-void tls_conn_set_write_key(struct tls_engine *engine, struct tls_conn *conn, const struct span key_and_iv[2]);
+void tls_conn_set_write_key(
+	struct tls_engine *engine, struct tls_conn *conn, const struct span key_and_iv[2]);
 
 // What tls_conn_receive found.
 enum tls_received {
@@ -90,8 +91,8 @@ enum tls_received {
 
 // One opened record of an established connection, in the order of the stream; `content` is borrowed for the
 // call and must be contiguous for everything but application data, of which only the length is looked at.
-enum tls_received tls_conn_receive(
-	struct tls_engine *engine, struct tls_conn *conn, uint8_t content_type, struct span content) TLS_MUST_CHECK;
+enum tls_received tls_conn_receive(struct tls_engine *engine, struct tls_conn *conn, uint8_t content_type,
+	struct span content) TLS_MUST_CHECK;
 
 // The record layer refused something (record.h): the alert is prepared and the connection has failed.
 void tls_conn_refuse(struct tls_engine *engine, struct tls_conn *conn, enum tls_verdict verdict);
@@ -102,13 +103,15 @@ void tls_conn_close(struct tls_conn *conn);
 // Asks for new keys for what we send, and for what we receive if `both`. TLS 1.3 only; elsewhere nothing.
 void tls_conn_update_keys(struct tls_conn *conn, bool both);
 
-// Whether the keys have done as much as RFC 8446 5.5 lets them (tls_conn_output does the update by itself), or
-// in TLS 1.2, which has no update, the connection has to end.
+// Whether the keys have done as much as RFC 8446 5.5 lets them (tls_conn_output does the update by itself),
+// or in TLS 1.2, which has no update, the connection has to end.
 bool tls_conn_is_worn(const struct tls_conn *conn);
 
 // Writes what TLS has to say (KeyUpdate, alert) as whole sealed records; 0 when there is nothing or no room
 // (TLS_CONN_OUTPUT_MAX always suffices). Takes its place before any application data that is sealed later.
-enum { TLS_CONN_OUTPUT_MAX = 2 * 64 };
+enum {
+	TLS_CONN_OUTPUT_MAX = 2 * 64
+};
 size_t tls_conn_output(struct tls_engine *engine, struct tls_conn *conn, struct mut_span out);
 
 // Whether the end of the TCP stream now would be a truncation (RFC 8446 6.1).

@@ -16,5 +16,4 @@ struct tls_encrypted_extensions {
 enum tls_verdict tls_encrypted_extensions_parse(
 	struct span body, uint32_t offered, struct tls_encrypted_extensions *out) TLS_MUST_CHECK;
 
-void tls_encrypted_extensions_write(
-	struct writer *writer, const struct tls_encrypted_extensions *extensions);
+void tls_encrypted_extensions_write(struct writer *writer, const struct tls_encrypted_extensions *extensions);

@@ -12,7 +12,8 @@ enum {
 	SCRATCH_LEN = TLS_CIPHERTEXT_MAX_12,
 };
 
-_Static_assert(sizeof(struct tls_handshake) <= 4096, "a stuck handshake is cheap");
+_Static_assert(
+	sizeof(struct tls_handshake) <= 3072 + sizeof(struct key_exchange), "a stuck handshake is cheap");
 _Static_assert(sizeof(struct tls_session) <= TLS_BLOCK_LEN, "a client's session waits in a block");
 
 // Sizes are rounded so that pool items start at a cache line.
@@ -41,14 +42,14 @@ size_t tls_engine_footprint(const struct tls_engine_settings *settings)
 	struct tls_engine_settings full = with_defaults(settings);
 
 	return pool_footprint(full.n_handshakes, lines(sizeof(struct tls_handshake))) +
-		pool_footprint(full.n_blocks, TLS_BLOCK_LEN) + pool_footprint(full.n_medium, TLS_MEDIUM_LEN) +
-		pool_footprint(full.n_large, TLS_LARGE_LEN) +
-		pool_footprint(full.n_clients, lines(sizeof(struct tls_client_memory))) +
-		tls_session_table_footprint(full.n_sessions) + lines(SCRATCH_LEN) + 64;
+	       pool_footprint(full.n_blocks, TLS_BLOCK_LEN) + pool_footprint(full.n_medium, TLS_MEDIUM_LEN) +
+	       pool_footprint(full.n_large, TLS_LARGE_LEN) +
+	       pool_footprint(full.n_clients, lines(sizeof(struct tls_client_memory))) +
+	       tls_session_table_footprint(full.n_sessions) + lines(SCRATCH_LEN) + 64;
 }
 
-bool tls_engine_init(struct tls_engine *engine, struct arena *arena, const struct tls_engine_settings *settings,
-	struct crypto *crypto)
+bool tls_engine_init(struct tls_engine *engine, struct arena *arena,
+	const struct tls_engine_settings *settings, struct crypto *crypto)
 {
 	struct tls_engine_settings full = with_defaults(settings);
 
@@ -60,7 +61,8 @@ bool tls_engine_init(struct tls_engine *engine, struct arena *arena, const struc
 		!pool_init(&engine->blocks, arena, full.n_blocks, TLS_BLOCK_LEN) ||
 		!pool_init(&engine->medium, arena, full.n_medium, TLS_MEDIUM_LEN) ||
 		!pool_init(&engine->large, arena, full.n_large, TLS_LARGE_LEN) ||
-		!pool_init(&engine->clients, arena, full.n_clients, lines(sizeof(struct tls_client_memory))) ||
+		!pool_init(
+			&engine->clients, arena, full.n_clients, lines(sizeof(struct tls_client_memory))) ||
 		!tls_session_table_init(&engine->sessions, arena, full.n_sessions))
 		return false;
 	engine->scratch = arena_alloc(arena, SCRATCH_LEN, 64);

@@ -41,8 +41,8 @@ static enum tls_extension find_known(uint16_t number)
 	}
 }
 
-// The numbers met so far that are not known. The first few, which is all that real peers send, are compared one
-// by one; a peer that sends more pays for the set of all 65,536.
+// The numbers met so far that are not known. The first few, which is all that real peers send, are compared
+// one by one; a peer that sends more pays for the set of all 65,536.
 struct unknown_seen {
 	uint16_t few[8];
 	uint32_t n;

@@ -5,8 +5,8 @@
 //   block   [ ServerHello | EncryptedExtensions | CertificateVerify | Finished |   free   ]
 //   pieces  [ 0: block, plain ] [ 1: ccs ] [ 2: block, handshake ] [ 3: certificate ] [ 4: block, handshake ]
 //
-// Neighbours in the block under the same keys are one piece. Records are cut from the pieces without regard to
-// messages: as many as fit go into one record, and a long message spans several.
+// Neighbours in the block under the same keys are one piece. Records are cut from the pieces without regard
+// to messages: as many as fit go into one record, and a long message spans several.
 #include "tls/handshake_state.h"
 #include "tls/record.h"
 
@@ -134,7 +134,7 @@ static size_t write_plain(
 	struct writer_mark mark;
 	// RFC 8446 5.1: the first ClientHello may say 1.0 here, for old servers.
 	bool is_first = !tls_hs_is_server(hs) && !tls_conn_is(hs->conn, TLS_CONN_VERSION_SET) &&
-		hs->state == TLS_STATE_CLIENT_SERVER_HELLO;
+			hs->state == TLS_STATE_CLIENT_SERVER_HELLO;
 
 	writer_u8(&writer, type);
 	writer_u16(&writer, is_first ? TLS_LEGACY_RECORD_VERSION : TLS_VERSION_12);
@@ -151,7 +151,8 @@ static size_t write_sealed(
 {
 	struct tls_conn *conn = hs->conn;
 	size_t head_len = tls_record_head_len(conn);
-	size_t len = tls_record_sealed_len(conn, tls_stream_len((struct tls_stream){.pieces = pieces, .n_pieces = n}));
+	size_t len = tls_record_sealed_len(
+		conn, tls_stream_len((struct tls_stream){.pieces = pieces, .n_pieces = n}));
 	struct mut_span body = {.data = out.data + head_len, .len = len - head_len};
 	struct tls_seal seal;
 	struct aead_job job;
@@ -185,7 +186,8 @@ static size_t write_record(struct tls_handshake *hs, struct mut_span out)
 	if (max > out.len - TLS_RECORD_OVERHEAD_MAX)
 		max = out.len - TLS_RECORD_OVERHEAD_MAX;
 	n = take_pieces(flight, max, pieces, &content_len);
-	if (hs->write_epoch == TLS_EPOCH_PLAIN)
+	// change_cipher_spec is never encrypted, even where the keys are there already (RFC 8446 5).
+	if (hs->write_epoch == TLS_EPOCH_PLAIN || type == TLS_CONTENT_CHANGE_CIPHER_SPEC)
 		return write_plain(hs, type, pieces, n, out);
 	return write_sealed(hs, type, pieces, n, out);
 }
@@ -195,8 +197,7 @@ size_t tls_flight_output(struct tls_handshake *hs, struct mut_span out)
 	size_t len = 0;
 
 	while (!tls_flight_empty(&hs->flight)) {
-		size_t n = write_record(
-			hs, (struct mut_span){.data = out.data + len, .len = out.len - len});
+		size_t n = write_record(hs, (struct mut_span){.data = out.data + len, .len = out.len - len});
 
 		if (n == 0)
 			return len;

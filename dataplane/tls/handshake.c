@@ -3,10 +3,11 @@
 // The engine of all handshakes: cuts records, puts messages together, finds the row of the table, runs the
 // handler, enters the next state. What a message means is in the handlers; nothing here knows one.
 //
-//   received bytes -> record -> [ incoming buffer ] -> message -> row {state, message} -> handler -> next state
+//   received bytes -> record -> [ incoming buffer ] -> message -> row {state, message} -> handler -> next
+//   state
 //
-// Invariants: while a state waits for an event no message is handled and no record read (what was read with the
-// message before stays in the incoming buffer). A failed handshake handles nothing any more.
+// Invariants: while a state waits for an event no message is handled and no record read (what was read with
+// the message before stays in the incoming buffer). A failed handshake handles nothing any more.
 #include "tls/handshake_state.h"
 
 #include "base/wipe.h"
@@ -153,8 +154,8 @@ static uint32_t message_len(const uint8_t *header)
 static bool is_stray_hello_request(const struct tls_handshake *hs, const uint8_t *header)
 {
 	return header[0] == TLS_HELLO_REQUEST && message_len(header) == TLS_MESSAGE_HEADER_LEN &&
-		!tls_hs_is_server(hs) && !tls_conn_is(hs->conn, TLS_CONN_IS_13) &&
-		hs->n_warnings < HELLO_REQUESTS_MAX;
+	       !tls_hs_is_server(hs) && !tls_conn_is(hs->conn, TLS_CONN_IS_13) &&
+	       hs->n_warnings < HELLO_REQUESTS_MAX;
 }
 
 // What a header alone says: a message that can't come now, or that is longer than any of its kind, is refused
@@ -162,7 +163,7 @@ static bool is_stray_hello_request(const struct tls_handshake *hs, const uint8_t
 static enum tls_verdict check_message_header(const struct tls_handshake *hs, const uint8_t *header)
 {
 	bool may_be_long = header[0] == TLS_CLIENT_HELLO || header[0] == TLS_CERTIFICATE ||
-		header[0] == TLS_CERTIFICATE_REQUEST || header[0] == TLS_CERTIFICATE_STATUS;
+			   header[0] == TLS_CERTIFICATE_REQUEST || header[0] == TLS_CERTIFICATE_STATUS;
 	uint32_t max = may_be_long ? TLS_LARGE_LEN : TLS_MEDIUM_LEN;
 
 	if (is_stray_hello_request(hs, header))
@@ -190,7 +191,8 @@ static void fail_on_message(struct tls_handshake *hs, uint8_t type, enum tls_ver
 	fail(hs, verdict);
 }
 
-// Moves bytes from the record to the incoming buffer until it holds len bytes. False when there are not so many.
+// Moves bytes from the record to the incoming buffer until it holds len bytes. False when there are not so
+// many.
 static bool collect(struct tls_handshake *hs, struct span *rest, size_t len)
 {
 	size_t missing = hs->incoming.len < len ? len - hs->incoming.len : 0;
@@ -255,7 +257,8 @@ static void handle_messages(struct tls_handshake *hs, struct span rest)
 {
 	bool more = true;
 
-	while (more && run_events(hs) && hs->state != TLS_STATE_ESTABLISHED && (rest.len != 0 || hs->incoming.len != 0)) {
+	while (more && run_events(hs) && hs->state != TLS_STATE_ESTABLISHED &&
+		(rest.len != 0 || hs->incoming.len != 0)) {
 		if (hs->incoming.len == 0)
 			more = next_from_record(hs, &rest);
 		else
@@ -298,7 +301,8 @@ static void handle_alert(struct tls_handshake *hs, struct span content)
 		return;
 	}
 	passes = is_13 ? content.data[1] == TLS_ALERT_USER_CANCELED
-		       : content.data[0] == TLS_ALERT_LEVEL_WARNING && content.data[1] != TLS_ALERT_CLOSE_NOTIFY;
+		       : content.data[0] == TLS_ALERT_LEVEL_WARNING &&
+				 content.data[1] != TLS_ALERT_CLOSE_NOTIFY;
 	if (!passes)
 		fail_by_peer(hs, content.data[1]);
 	else if (++hs->n_warnings > WARNINGS_MAX)
@@ -325,8 +329,8 @@ static void handle_content(struct tls_handshake *hs, uint8_t type, struct span c
 		fail(hs, TLS_REFUSE_UNEXPECTED_MESSAGE);
 }
 
-// Early data that was refused: records that don't open under our keys, or, before the second ClientHello, that
-// claim to be application data (RFC 8446 4.2.10). Only so much of it.
+// Early data that was refused: records that don't open under our keys, or, before the second ClientHello,
+// that claim to be application data (RFC 8446 4.2.10). Only so much of it.
 static bool skip_early_data(struct tls_handshake *hs, size_t len)
 {
 	if (!tls_hs_is(hs, TLS_HS_SKIP_EARLY))
@@ -339,7 +343,8 @@ static bool skip_early_data(struct tls_handshake *hs, size_t len)
 }
 
 // Opens the record into the engine's scratch memory.
-static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, struct tls_stream stream, size_t offset)
+static void handle_sealed(
+	struct tls_handshake *hs, struct tls_record *record, struct tls_stream stream, size_t offset)
 {
 	struct mut_span out = {.data = hs->engine->scratch, .len = tls_record_room(record)};
 	uint8_t *cipher = hs->engine->scratch;
@@ -362,7 +367,8 @@ static void handle_sealed(struct tls_handshake *hs, struct tls_record *record, s
 	handle_content(hs, record->type, span_of(out.data, record->content_len), true);
 }
 
-static void handle_plain(struct tls_handshake *hs, const struct tls_record *record, struct tls_stream stream, size_t offset)
+static void handle_plain(
+	struct tls_handshake *hs, const struct tls_record *record, struct tls_stream stream, size_t offset)
 {
 	struct span content = span_of(hs->engine->scratch, record->content_len);
 
@@ -370,8 +376,8 @@ static void handle_plain(struct tls_handshake *hs, const struct tls_record *reco
 		skip_early_data(hs, record->content_len))
 		return;
 	(void)tls_stream_copy(stream, offset + TLS_RECORD_HEADER_LEN, hs->engine->scratch, content.len);
-	// RFC 8446 5: with keys in place only change_cipher_spec comes in the clear, and the alert of a peer that
-	// could not make the keys.
+	// RFC 8446 5: with keys in place only change_cipher_spec comes in the clear, and the alert of a peer
+	// that could not make the keys.
 	if (tls_conn_is(hs->conn, TLS_CONN_READ_KEYED) && record->type != TLS_CONTENT_CHANGE_CIPHER_SPEC &&
 		!(record->type == TLS_CONTENT_ALERT && hs->conn->read_seq == 0)) {
 		fail(hs, TLS_REFUSE_UNEXPECTED_MESSAGE);
@@ -469,7 +475,7 @@ struct tls_handshake *tls_handshake_verified(
 
 	if (hs == NULL || hs->answered)
 		return NULL;
-	hs->verdict_on_chain = answer->verdict;
+	hs->verdict_on_chain = (uint16_t)answer->verdict;
 	hs->proof.peer_key = answer->key;
 	hs->answered = true;
 	return hs;
@@ -507,7 +513,8 @@ bool tls_handshake_has_output(const struct tls_engine *engine, const struct tls_
 {
 	if (tls_conn_is(conn, TLS_CONN_FAILED))
 		return tls_conn_is(conn, TLS_CONN_ALERT_DUE);
-	return !holds_flight(handshake_of(engine, conn)) && !tls_flight_empty(&handshake_of(engine, conn)->flight);
+	return !holds_flight(handshake_of(engine, conn)) &&
+	       !tls_flight_empty(&handshake_of(engine, conn)->flight);
 }
 
 struct tls_conn *tls_handshake_conn(const struct tls_handshake *hs)
@@ -564,8 +571,8 @@ bool tls_server_start(
 	return true;
 }
 
-bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn, const struct tls_client_config *config,
-	const struct tls_client_params *params)
+bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn,
+	const struct tls_client_config *config, const struct tls_client_params *params)
 {
 	struct tls_handshake *hs = begin(engine, conn, params->owner);
 
@@ -573,7 +580,7 @@ bool tls_client_start(struct tls_engine *engine, struct tls_conn *conn, const st
 		return false;
 	hs->client = config;
 	hs->common = &config->common;
-	if (params->name.len <= TLS_NAME_MAX) {
+	if (params->name.len != 0 && params->name.len <= TLS_NAME_MAX) {
 		memcpy(hs->report.name, params->name.data, params->name.len);
 		hs->report.name_len = (uint8_t)params->name.len;
 	}
@@ -603,7 +610,11 @@ void tls_handshake_finish(struct tls_engine *engine, struct tls_conn *conn)
 	release_proof(hs);
 	tls_flight_release(engine, &hs->flight);
 	tls_buffer_release(&hs->incoming);
+	// A session that was offered has its secret in there.
+	if (hs->kept.data != NULL)
+		wipe(hs->kept.data, hs->kept.capacity);
 	tls_buffer_release(&hs->kept);
+	tls_buffer_release(&hs->cookie);
 	wipe(hs, sizeof *hs);
 	hs->generation = generation;
 	pool_free(&engine->handshakes, hs);

@@ -4,7 +4,8 @@
 #include "base/wipe.h"
 #include "tls/handshake_state.h"
 
-// RFC 7627 4: the session hash covers everything up to ClientKeyExchange, which is where the transcript stands.
+// RFC 7627 4: the session hash covers everything up to ClientKeyExchange, which is where the transcript
+// stands.
 void tls_hs_derive_master_12(struct tls_handshake *hs, struct span premaster, bool extended)
 {
 	uint8_t seed[2 * TLS_RANDOM_LEN];
@@ -27,8 +28,8 @@ void tls_hs_derive_keys_12(struct tls_handshake *hs)
 		span_of(hs->server_random, TLS_RANDOM_LEN), span_of(hs->client_random, TLS_RANDOM_LEN)};
 	size_t len = 2 * (aead_key_len(hs->suite->aead) + aead_iv_len(hs->suite->nonce_form));
 
-	kdf_tls12_prf(hs->suite->hash, span_of(hs->secrets.v12.master, TLS_MASTER_SECRET_LEN), "key expansion",
-		seeds, (struct mut_span){.data = hs->secrets.v12.key_block, .len = len});
+	kdf_tls12_prf(hs->suite->hash, span_of(hs->secrets.v12.master, TLS_MASTER_SECRET_LEN),
+		"key expansion", seeds, (struct mut_span){.data = hs->secrets.v12.key_block, .len = len});
 }
 
 static void take_key_and_iv(const struct tls_handshake *hs, bool of_server, struct span out[2])
@@ -103,8 +104,8 @@ enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, str
 	return TLS_OK;
 }
 
-// CertificateVerify covers the transcript under the scheme's own hash, which has to be one that is kept, and not
-// a scheme that hashes for itself.
+// CertificateVerify covers the transcript under the scheme's own hash, which has to be one that is kept, and
+// not a scheme that hashes for itself.
 bool tls_scheme_signs_transcript_12(const struct scheme *scheme)
 {
 	return scheme->kind != SCHEME_KIND_ED25519 && scheme->hash < TLS_TRANSCRIPT_HASHES;

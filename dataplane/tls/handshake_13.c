@@ -67,7 +67,8 @@ enum tls_verdict tls_hs_send_finished_13(
 	return tls_hs_send(hs, &writer, epoch);
 }
 
-enum tls_verdict tls_hs_check_finished_13(struct tls_handshake *hs, const uint8_t *traffic_secret, struct span body)
+enum tls_verdict tls_hs_check_finished_13(
+	struct tls_handshake *hs, const uint8_t *traffic_secret, struct span body)
 {
 	size_t len = hash_len(hs->suite->hash);
 	uint8_t hash[TLS_HASH_MAX];
@@ -97,9 +98,9 @@ enum tls_verdict tls_hs_send_certificate_verify(struct tls_handshake *hs, enum t
 {
 	struct writer writer = tls_hs_writer(hs);
 
-	tls_certificate_verify_write(&writer,
-		&(struct tls_certificate_verify){.scheme = hs->scheme->code_point,
-			.signature = span_of(hs->signing.signature, hs->signing.signature_len)});
+	tls_certificate_verify_write(
+		&writer, &(struct tls_certificate_verify){.scheme = hs->scheme->code_point,
+				 .signature = span_of(hs->signing.signature, hs->signing.signature_len)});
 	return tls_hs_send(hs, &writer, epoch);
 }
 
@@ -122,8 +123,8 @@ void tls_hs_set_version(struct tls_handshake *hs, const struct tls_suite *suite)
 	hs->report.suite = suite->id;
 }
 
-// RFC 8449 4. In TLS 1.3 the limit counts the content type. Ours holds only when the peer sent one too, for it
-// may not know the extension otherwise.
+// RFC 8449 4. In TLS 1.3 the limit counts the content type. Ours holds only when the peer sent one too, for
+// it may not know the extension otherwise.
 void tls_hs_set_size_limits(struct tls_handshake *hs, uint16_t peer_limit, bool ours_counts)
 {
 	uint16_t type_len = tls_conn_is(hs->conn, TLS_CONN_IS_13) ? 1 : 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Key exchange, signatures made and checked, and chains judged: what both roles do with the crypto layer and the
-// verifier, each as a step that is done at once or waits.
+// Key exchange, signatures made and checked, and chains judged: what both roles do with the crypto layer and
+// the verifier, each as a step that is done at once or waits.
 #include "tls/client_hello.h"
 #include "tls/handshake_state.h"
 
@@ -142,9 +142,8 @@ enum tls_verdict tls_hs_prove(
 
 	if (verdict != TLS_OK)
 		return verdict;
-	return proof_begun(hs,
-		verify_start(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
-			scheme_find(scheme), message_and_signature));
+	return proof_begun(hs, verify_start(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
+				       scheme_find(scheme), message_and_signature));
 }
 
 enum tls_verdict tls_hs_prove_digest(
@@ -155,25 +154,25 @@ enum tls_verdict tls_hs_prove_digest(
 
 	if (verdict != TLS_OK)
 		return verdict;
-	return proof_begun(hs,
-		verify_start_digest(hs->engine->crypto, &hs->proof.verification, &hs->proof.peer_key,
-			scheme_find(scheme), digest_and_signature));
+	return proof_begun(hs, verify_start_digest(hs->engine->crypto, &hs->proof.verification,
+				       &hs->proof.peer_key, scheme_find(scheme), digest_and_signature));
 }
 
 enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs)
 {
-	enum tls_verdict verdict = hs->event_ready ? TLS_OK : prove_result(verify_poll(&hs->proof.verification));
+	enum tls_verdict verdict = hs->event_ready ? TLS_OK
+						   : prove_result(verify_poll(&hs->proof.verification));
 
 	if (verdict == TLS_WAITS_SIGN)
 		hs->next_state = hs->state;
 	return verdict;
 }
 
-enum tls_verdict tls_hs_ask_verifier(struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name)
+enum tls_verdict tls_hs_ask_verifier(
+	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name)
 {
 	struct tls_verifier *verifier = hs->common->verifier;
-	struct tls_reference who = {
-		.idx = hs->conn->handshake_idx, .generation = hs->generation};
+	struct tls_reference who = {.idx = hs->conn->handshake_idx, .generation = hs->generation};
 	struct tls_verify_question question = {
 		.chain = chain,
 		.name = name,

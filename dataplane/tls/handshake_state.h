@@ -2,9 +2,10 @@
 //
 // Inside a handshake: what its handlers share. For this folder's handshake files only.
 //
-// Handlers have one shape (tls_handler): the body of a message in, a verdict out. They parse into locals, check
-// everything, then commit to the handshake. Before a handler runs, next_state holds what the table says; it may
-// choose another. Messages that it wants to send it writes through tls_hs_writer and commits with tls_hs_send.
+// Handlers have one shape (tls_handler): the body of a message in, a verdict out. They parse into locals,
+// check everything, then commit to the handshake. Before a handler runs, next_state holds what the table
+// says; it may choose another. Messages that it wants to send it writes through tls_hs_writer and commits
+// with tls_hs_send.
 #pragma once
 
 #include "base/writer.h"
@@ -23,7 +24,9 @@ enum tls_epoch {
 };
 
 // What waits to leave: pieces of the block or of memory that outlives the handshake, in order.
-enum { TLS_FLIGHT_PIECES = 12 };
+enum {
+	TLS_FLIGHT_PIECES = 12
+};
 
 struct tls_flight_piece {
 	const uint8_t *data;
@@ -36,7 +39,7 @@ struct tls_flight {
 	uint8_t *block; // NULL: none taken
 	uint32_t block_used;
 	uint8_t n_pieces;
-	uint8_t idx; // of the first piece that has not left whole
+	uint8_t idx;       // of the first piece that has not left whole
 	uint32_t sent_len; // of that piece
 	struct tls_flight_piece pieces[TLS_FLIGHT_PIECES];
 };
@@ -66,17 +69,17 @@ union tls_secrets {
 
 // Facts about a handshake that are yes or no.
 enum tls_hs_flag {
-	TLS_HS_MIDDLEBOX = 1 << 0,    // change_cipher_spec for appearance's sake
+	TLS_HS_MIDDLEBOX = 1 << 0, // change_cipher_spec for appearance's sake
 	TLS_HS_CCS_SENT = 1 << 1,
-	TLS_HS_CCS_ALLOWED = 1 << 2,  // the peer may send one
-	TLS_HS_SKIP_EARLY = 1 << 3,   // early data is being refused
+	TLS_HS_CCS_ALLOWED = 1 << 2, // the peer may send one
+	TLS_HS_SKIP_EARLY = 1 << 3,  // early data is being refused
 	TLS_HS_WANTS_STAPLE = 1 << 4,
 	TLS_HS_WANTS_SCTS = 1 << 5,
-	TLS_HS_TICKET_12 = 1 << 6,    // a NewSessionTicket is promised
+	TLS_HS_TICKET_12 = 1 << 6, // a NewSessionTicket is promised
 	TLS_HS_PSK = 1 << 7,
 	TLS_HS_ASKED_CERTIFICATE = 1 << 8, // a CertificateRequest passed
 	TLS_HS_PEER_HAS_CHAIN = 1 << 9,
-	TLS_HS_NO_TICKETS = 1 << 10,  // the client can't use them (no psk_dhe_ke)
+	TLS_HS_NO_TICKETS = 1 << 10, // the client can't use them (no psk_dhe_ke)
 	TLS_HS_RENEGOTIATION_INFO = 1 << 11,
 	TLS_HS_POINT_FORMATS = 1 << 12,
 	TLS_HS_STAPLE_PROMISED = 1 << 13, // client 1.2: CertificateStatus may come
@@ -92,10 +95,10 @@ struct tls_handshake {
 	const struct tls_client_config *client;
 	void *owner;
 	uint32_t generation;
-	uint32_t flags; // set of enum tls_hs_flag
-	uint8_t state;      // enum tls_state
-	uint8_t next_state; // enum tls_state
-	uint8_t status;     // enum tls_status, of the last step
+	uint32_t flags;             // set of enum tls_hs_flag
+	uint8_t state;              // enum tls_state
+	uint8_t next_state;         // enum tls_state
+	uint8_t status;             // enum tls_status, of the last step
 	uint8_t write_epoch;        // enum tls_epoch
 	uint8_t epoch_after_flight; // what follows when the flight has left
 	uint8_t n_ccs;
@@ -139,16 +142,17 @@ struct tls_handshake {
 	struct tls_session_state session;
 	bool session_found;
 	bool extended_master_secret; // TLS 1.2: both have it
-	bool ticket_is_old; // sealed under the previous key: the client gets a new one
-	uint16_t offered_suites; // server 1.2: set of indices into tls_suites
-	uint16_t verdict_on_full; // server 1.2: whether a full handshake is possible, enum tls_verdict
-	uint8_t peer_hash[16];    // truncated SHA-256 of the peer's certificate
+	bool ticket_is_old;          // sealed under the previous key: the client gets a new one
+	uint16_t offered_suites;     // server 1.2: set of indices into tls_suites
+	uint16_t verdict_on_full;    // server 1.2: whether a full handshake is possible, enum tls_verdict
+	uint8_t peer_hash[16];       // truncated SHA-256 of the peer's certificate
 
 	struct tls_buffer incoming;
-	struct tls_buffer kept; // a client's: the session that it offers, then TLS 1.2's Certificate and what follows
-	struct tls_buffer cookie; // of a HelloRetryRequest
-	uint32_t kept_lens[3]; // Certificate, staple, ServerKeyExchange
-	uint32_t offered;      // client: set of enum tls_extension that the server may answer
+	struct tls_buffer
+		kept; // a client's: the session that it offers, then TLS 1.2's Certificate and what follows
+	struct tls_buffer cookie;   // of a HelloRetryRequest
+	uint32_t kept_lens[3];      // Certificate, staple, ServerKeyExchange
+	uint32_t offered;           // client: set of enum tls_extension that the server may answer
 	uint32_t ticket_lifetime_s; // client 1.2
 	struct tls_flight flight;
 	bool answered;             // the verifier has spoken
@@ -159,11 +163,11 @@ struct tls_handshake {
 
 typedef enum tls_verdict tls_handler(struct tls_handshake *hs, struct span body);
 
-// One row: in this state, this message goes to this handler, and if it is content, this state follows. Messages
-// enter the transcript before the handler runs, unless it says that it does that itself.
+// One row: in this state, this message goes to this handler, and if it is content, this state follows.
+// Messages enter the transcript before the handler runs, unless it says that it does that itself.
 struct tls_transition {
-	uint8_t state; // enum tls_state
-	uint8_t next;  // enum tls_state
+	uint8_t state;    // enum tls_state
+	uint8_t next;     // enum tls_state
 	uint16_t message; // enum tls_message_type
 	bool handler_hashes;
 	tls_handler *handler;
@@ -231,17 +235,18 @@ enum tls_verdict tls_hs_sign_digest(
 	struct tls_handshake *hs, const struct private_key *key, const uint8_t *digest) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_sign_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Checks the peer's signature with the key of the accepted chain.
-enum tls_verdict tls_hs_prove(struct tls_handshake *hs, uint16_t scheme, struct span content,
-	struct span signature) TLS_MUST_CHECK;
-enum tls_verdict tls_hs_prove_digest(struct tls_handshake *hs, uint16_t scheme, struct span digest,
-	struct span signature) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_prove(
+	struct tls_handshake *hs, uint16_t scheme, struct span content, struct span signature) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_prove_digest(
+	struct tls_handshake *hs, uint16_t scheme, struct span digest, struct span signature) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Asks the verifier; the key that it gives is hs->proof.peer_key.
 enum tls_verdict tls_hs_ask_verifier(
 	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_verifier_answer(struct tls_handshake *hs) TLS_MUST_CHECK;
 
-// The first of our schemes for this key that the peer's list allows and, with TLS 1.3, the protocol; NULL: none.
+// The first of our schemes for this key that the peer's list allows and, with TLS 1.3, the protocol; NULL:
+// none.
 const struct scheme *tls_choose_scheme(const struct private_key *key, struct span peer_list,
 	const struct tls_preferences *ours, uint16_t version);
 
@@ -253,8 +258,10 @@ enum tls_verdict tls_hs_check_finished_13(
 	struct tls_handshake *hs, const uint8_t *traffic_secret, struct span body) TLS_MUST_CHECK;
 void tls_hs_derive_handshake_13(struct tls_handshake *hs);
 void tls_hs_derive_application_13(struct tls_handshake *hs);
-enum tls_verdict tls_hs_send_certificate_verify(struct tls_handshake *hs, enum tls_epoch epoch) TLS_MUST_CHECK;
-enum tls_verdict tls_hs_sign_transcript_13(struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_send_certificate_verify(
+	struct tls_handshake *hs, enum tls_epoch epoch) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_sign_transcript_13(
+	struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
 // Installs the keys for reading; whatever was read ahead under the old ones is unexpected_message.
 enum tls_verdict tls_hs_read_secret_13(struct tls_handshake *hs, const uint8_t *secret) TLS_MUST_CHECK;
 
@@ -267,8 +274,10 @@ enum tls_verdict tls_hs_send_finished_12(struct tls_handshake *hs) TLS_MUST_CHEC
 enum tls_verdict tls_hs_check_finished_12(struct tls_handshake *hs, struct span body) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, struct span body) TLS_MUST_CHECK;
 
-// CertificateVerify of TLS 1.2: over the transcript under the scheme's own hash, which must be one that is kept.
-enum tls_verdict tls_hs_sign_transcript_12(struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
+// CertificateVerify of TLS 1.2: over the transcript under the scheme's own hash, which must be one that is
+// kept.
+enum tls_verdict tls_hs_sign_transcript_12(
+	struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
 bool tls_scheme_signs_transcript_12(const struct scheme *scheme);
 enum tls_verdict tls_hs_prove_transcript_12(
 	struct tls_handshake *hs, uint16_t scheme, struct span signature) TLS_MUST_CHECK;

@@ -63,7 +63,8 @@ void tls_schedule_resumption_master(
 	kdf_derive_secret(schedule->hash, secret_span(schedule), "res master", transcript_hash, out);
 }
 
-void tls_schedule_ticket_psk(enum hash_id hash, const uint8_t *resumption_master, struct span nonce, uint8_t *out)
+void tls_schedule_ticket_psk(
+	enum hash_id hash, const uint8_t *resumption_master, struct span nonce, uint8_t *out)
 {
 	kdf_expand_label(hash, span_of(resumption_master, hash_len(hash)), "resumption", nonce,
 		(struct mut_span){.data = out, .len = hash_len(hash)});
@@ -85,8 +86,8 @@ void tls_schedule_binder(const struct tls_schedule *schedule, struct span transc
 	uint8_t nothing[HASH_MAX_LEN];
 	uint8_t key[HASH_MAX_LEN];
 
-	kdf_derive_secret(
-		schedule->hash, secret_span(schedule), "res binder", empty_hash(schedule->hash, nothing), key);
+	kdf_derive_secret(schedule->hash, secret_span(schedule), "res binder",
+		empty_hash(schedule->hash, nothing), key);
 	tls_finished_mac_13(schedule->hash, key, transcript_hash, out);
 	wipe(key, sizeof key);
 }

@@ -34,8 +34,8 @@ void tls_schedule_resumption_master(
 void tls_schedule_ticket_psk(
 	enum hash_id hash, const uint8_t *resumption_master, struct span nonce, uint8_t *out);
 
-// Finished's verify_data from a traffic secret (RFC 8446 4.4.4), and a PSK's binder while the schedule stands at
-// early (RFC 8446 4.2.11.2): hash_len bytes.
+// Finished's verify_data from a traffic secret (RFC 8446 4.4.4), and a PSK's binder while the schedule stands
+// at early (RFC 8446 4.2.11.2): hash_len bytes.
 void tls_finished_mac_13(
 	enum hash_id hash, const uint8_t *traffic_secret, struct span transcript_hash, uint8_t *out);
 void tls_schedule_binder(const struct tls_schedule *schedule, struct span transcript_hash, uint8_t *out);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where bytes of a handshake wait that can't be handled yet. A peer gets the room that it filled, not the room
-// that a header of its promises: a block first, then a medium and a large piece of memory as bytes really come.
+// Where bytes of a handshake wait that can't be handled yet. A peer gets the room that it filled, not the
+// room that a header of its promises: a block first, then a medium and a large piece of memory as bytes
+// really come.
 #include "tls/handshake_state.h"
 
 static struct pool *next_pool(struct tls_engine *engine, const struct tls_buffer *buffer)

@@ -13,7 +13,7 @@ static uint32_t slots_for(uint32_t n_names)
 size_t tls_names_footprint(const struct tls_name *names, uint32_t n_names)
 {
 	size_t len = sizeof(struct tls_names) + n_names * sizeof(struct tls_name_entry) +
-		slots_for(n_names) * sizeof(uint32_t);
+		     slots_for(n_names) * sizeof(uint32_t);
 
 	for (uint32_t i = 0; i < n_names; i++)
 		len += names[i].name.len;
@@ -53,7 +53,8 @@ static void append(struct tls_names *names, uint32_t *first, uint32_t idx)
 	*first = idx;
 }
 
-const struct tls_names *tls_names_build(struct mut_span memory, const struct tls_name *names, uint32_t n_names)
+const struct tls_names *tls_names_build(
+	struct mut_span memory, const struct tls_name *names, uint32_t n_names)
 {
 	struct tls_names *index = (struct tls_names *)(void *)memory.data;
 	uint32_t n_slots = slots_for(n_names);

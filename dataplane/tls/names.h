@@ -4,7 +4,8 @@
 // one piece of the caller's memory, read by every worker.
 //
 //   slots    [ hash -> entry | ... ]          open addressing, power of two, at most half full
-//   entries  [ name, certificate, next ]      several certificates of one name form a list, in the order given
+//   entries  [ name, certificate, next ]      several certificates of one name form a list, in the order
+//   given
 //
 // Look-up: the exact name, then "*." and what follows the first dot (RFC 6125 6.4.3), then the default list.
 // Names are compared without case; the index holds them in lower case.
@@ -18,7 +19,9 @@ struct tls_name_entry {
 	uint32_t next; // of the same name, or TLS_NO_NAME
 };
 
-enum { TLS_NAME_MAX = 255 };
+enum {
+	TLS_NAME_MAX = 255
+};
 #define TLS_NO_NAME UINT32_MAX
 
 struct tls_names {
@@ -38,7 +41,8 @@ struct tls_name {
 size_t tls_names_footprint(const struct tls_name *names, uint32_t n_names);
 
 // NULL when the memory (aligned to 8) is too short or a name is longer than TLS_NAME_MAX.
-const struct tls_names *tls_names_build(struct mut_span memory, const struct tls_name *names, uint32_t n_names);
+const struct tls_names *tls_names_build(
+	struct mut_span memory, const struct tls_name *names, uint32_t n_names);
 
 // How a name was found.
 enum tls_name_match {

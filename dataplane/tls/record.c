@@ -37,8 +37,8 @@ static void make_aad_12(uint8_t aad[TLS_RECORD_AAD_MAX], uint64_t seq, uint8_t t
 	put_u16(aad + 11, len);
 }
 
-// The version in the header means nothing in TLS 1.3 (RFC 8446 5.1), but a first byte of 3 tells TLS from other
-// things, and once TLS 1.2 is chosen it has to be that.
+// The version in the header means nothing in TLS 1.3 (RFC 8446 5.1), but a first byte of 3 tells TLS from
+// other things, and once TLS 1.2 is chosen it has to be that.
 static enum tls_verdict check_version(const struct tls_conn *conn, uint16_t version)
 {
 	if (version >> 8 != 3)
@@ -107,11 +107,10 @@ enum tls_verdict tls_record_cut(
 	out->conn = conn;
 	out->wire_len = 0;
 	if (n_there < TLS_RECORD_HEADER_LEN)
-		return n_there >= 1 &&
-				(head[0] < TLS_CONTENT_CHANGE_CIPHER_SPEC ||
-					head[0] > TLS_CONTENT_APPLICATION_DATA)
-			? TLS_REFUSE_UNEXPECTED_MESSAGE
-			: TLS_OK;
+		return n_there >= 1 && (head[0] < TLS_CONTENT_CHANGE_CIPHER_SPEC ||
+					       head[0] > TLS_CONTENT_APPLICATION_DATA)
+			       ? TLS_REFUSE_UNEXPECTED_MESSAGE
+			       : TLS_OK;
 	out->type = head[0];
 	out->version = (uint16_t)(head[1] << 8 | head[2]);
 	payload_len = (size_t)(head[3] << 8 | head[4]);
@@ -141,7 +140,7 @@ void tls_record_open_job(struct tls_record *record, const struct tls_pieces *pie
 	*job = (struct aead_job){
 		.key = &conn->read_key,
 		.nonce = conn->read_key.nonce_form == AEAD_NONCE_EXPLICIT ? record->explicit_nonce
-									   : conn->read_seq,
+									  : conn->read_seq,
 		.aad = span_of(record->aad, is_13 ? TLS_RECORD_HEADER_LEN : TLS_RECORD_AAD_MAX),
 		.inputs = pieces->inputs,
 		.n_inputs = pieces->n_inputs,
@@ -192,13 +191,14 @@ enum tls_verdict tls_record_opened(struct tls_record *record, const struct aead_
 
 size_t tls_record_head_len(const struct tls_conn *conn)
 {
-	return conn->write_key.nonce_form == AEAD_NONCE_EXPLICIT ? TLS_RECORD_HEAD_MAX : TLS_RECORD_HEADER_LEN;
+	return conn->write_key.nonce_form == AEAD_NONCE_EXPLICIT ? TLS_RECORD_HEAD_MAX
+								 : TLS_RECORD_HEADER_LEN;
 }
 
 size_t tls_record_sealed_len(const struct tls_conn *conn, size_t content_len)
 {
 	return tls_record_head_len(conn) + content_len + (tls_conn_is(conn, TLS_CONN_IS_13) ? 1 : 0) +
-		TLS_AEAD_TAG_LEN;
+	       TLS_AEAD_TAG_LEN;
 }
 
 static size_t total_len(const struct span *pieces, size_t n)

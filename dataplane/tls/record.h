@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The record layer (RFC 8446 5, RFC 5246 6.2), cut so that one turn of a worker opens and seals the records of
-// many connections in one burst each:
+// The record layer (RFC 8446 5, RFC 5246 6.2), cut so that one turn of a worker opens and seals the records
+// of many connections in one burst each:
 //
 //   tls_record_cut            header checked, length known, all bytes there
 //   tls_record_open_job       one aead_job per connection             aead_seal_burst(jobs)
@@ -14,8 +14,8 @@
 // AEAD limits: RFC 8446 5.5 allows 2^24.5 full records under one AES-GCM key; we ask for new keys at 2^23.
 #pragma once
 
-#include "tls/stream.h"
 #include "tls/conn.h"
+#include "tls/stream.h"
 
 enum {
 	TLS_RECORD_AAD_MAX = 13,
@@ -27,17 +27,17 @@ enum {
 // A record on its way in.
 struct tls_record {
 	struct tls_conn *conn;
-	uint32_t wire_len;  // header and payload; 0: not all there yet
+	uint32_t wire_len; // header and payload; 0: not all there yet
 	uint16_t version;
-	uint8_t type;       // on the outside; after tls_record_opened the true one
-	uint8_t cipher_off; // where ciphertext begins: after the header and the explicit nonce
+	uint8_t type;         // on the outside; after tls_record_opened the true one
+	uint8_t cipher_off;   // where ciphertext begins: after the header and the explicit nonce
 	uint32_t content_len; // after tls_record_opened, or of a record that is not encrypted
 	uint64_t explicit_nonce;
 	uint8_t aad[TLS_RECORD_AAD_MAX];
 };
 
-// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else is
-// the alert.
+// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else
+// is the alert.
 enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_stream stream, size_t offset,
 	struct tls_record *out) TLS_MUST_CHECK;
 
@@ -53,8 +53,8 @@ static inline size_t tls_record_room(const struct tls_record *record)
 	return tls_record_cipher_len(record) - TLS_AEAD_TAG_LEN;
 }
 
-// Fills a job. The inputs are the ciphertext (tls_stream_slice from the record's offset + cipher_off), the outputs room for
-// tls_record_room bytes, possibly in place.
+// Fills a job. The inputs are the ciphertext (tls_stream_slice from the record's offset + cipher_off), the
+// outputs room for tls_record_room bytes, possibly in place.
 struct tls_pieces {
 	const struct span *inputs;
 	const struct mut_span *outputs;
@@ -94,7 +94,7 @@ void tls_record_seal_job(struct tls_conn *conn, const struct tls_seal_pieces *pi
 size_t tls_record_write(struct tls_engine *engine, struct tls_conn *conn, enum tls_content_type type,
 	struct span content, struct mut_span out);
 
-// How much application data the next record shall take: one segment's worth at first and after a pause, so that
-// the peer need not wait for the rest of a long record, then as much as a record can hold. Counts what it
-// grants.
+// How much application data the next record shall take: one segment's worth at first and after a pause, so
+// that the peer need not wait for the rest of a long record, then as much as a record can hold. Counts what
+// it grants.
 size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause);

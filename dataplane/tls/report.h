@@ -18,8 +18,8 @@ struct tls_handshake_report {
 	bool name_acknowledged;
 	uint8_t name_match; // enum tls_name_match, server
 	uint32_t certificate_id;
-	struct span alpn;  // inside the configuration, or empty
-	uint8_t name_len;  // SNI
+	struct span alpn; // inside the configuration, or empty
+	uint8_t name_len; // SNI
 	char name[TLS_NAME_MAX];
 
 	// A failure: the alert, who sent it, and what was on the table at that time.

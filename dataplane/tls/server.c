@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server's first step: what a ClientHello says about version, name and protocol, which both versions treat
-// alike; the rest is decided in server_13.c or server_12.c.
+// The server's first step: what a ClientHello says about version, name and protocol, which both versions
+// treat alike; the rest is decided in server_13.c or server_12.c.
 #include "tls/server.h"
 
 #include "tls/handshake_state.h"
@@ -11,8 +11,8 @@ static uint16_t choose_version(const struct tls_handshake *hs, const struct tls_
 {
 	for (uint16_t version = hs->common->version_max; version >= hs->common->version_min; version--) {
 		bool offered = tls_client_hello_has(hello, TLS_EXTENSION_SUPPORTED_VERSIONS)
-			? tls_list_has(hello->versions, version)
-			: version == TLS_VERSION_12 && hello->legacy_version >= TLS_VERSION_12;
+				       ? tls_list_has(hello->versions, version)
+				       : version == TLS_VERSION_12 && hello->legacy_version >= TLS_VERSION_12;
 
 		if (offered)
 			return version;
@@ -40,7 +40,8 @@ static enum tls_verdict find_name(struct tls_handshake *hs, const struct tls_cli
 	const struct tls_name_entry *entry = NULL;
 	enum tls_name_match match = tls_names_find(hs->server->names, hello->server_name, &entry);
 
-	memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
+	if (hello->server_name.len != 0)
+		memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
 	hs->report.name_len = (uint8_t)hello->server_name.len;
 	hs->report.name_match = (uint8_t)match;
 	if (match == TLS_NAME_NONE ||

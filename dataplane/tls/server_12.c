@@ -11,8 +11,8 @@
 //   [CertificateVerify   WAIT_SIGN]
 //   ccs Finished                       -> [NewSessionTicket] ccs Finished
 //
-// Sessions are made and resumed only with the extended master secret (RFC 7627 5.3). A full handshake is chosen
-// before a session is looked for, because the ClientHello is gone when the answer comes.
+// Sessions are made and resumed only with the extended master secret (RFC 7627 5.3). A full handshake is
+// chosen before a session is looked for, because the ClientHello is gone when the answer comes.
 #include "base/wipe.h"
 #include "tls/certificate_request.h"
 #include "tls/certificate_verify.h"
@@ -71,8 +71,8 @@ static bool session_serves(const struct tls_handshake *hs, const struct tls_sess
 	const struct tls_suite *suite = tls_suite_find(session->suite);
 
 	return suite != NULL && (hs->offered_suites >> (suite - tls_suites) & 1) != 0 &&
-		session->extended_master_secret && session->secret_len == TLS_MASTER_SECRET_LEN &&
-		tls_session_fits(hs, session);
+	       session->extended_master_secret && session->secret_len == TLS_MASTER_SECRET_LEN &&
+	       tls_session_fits(hs, session);
 }
 
 static enum tls_verdict begin_full(struct tls_handshake *hs)
@@ -109,7 +109,8 @@ static enum tls_verdict send_hello(struct tls_handshake *hs, bool staple)
 			.alpn = hs->report.alpn,
 			.scts = !resumed && tls_hs_is(hs, TLS_HS_WANTS_SCTS) ? hs->certificate->scts
 									     : span_of(NULL, 0),
-			.record_size_limit = tls_hs_is(hs, TLS_HS_SIZE_LIMIT) ? hs->common->record_size_limit : 0,
+			.record_size_limit = tls_hs_is(hs, TLS_HS_SIZE_LIMIT) ? hs->common->record_size_limit
+									      : 0,
 			.extended_master_secret = hs->extended_master_secret,
 			.secure_renegotiation = tls_hs_is(hs, TLS_HS_RENEGOTIATION_INFO),
 			.point_formats = !resumed && tls_hs_is(hs, TLS_HS_POINT_FORMATS),
@@ -135,9 +136,9 @@ static enum tls_verdict send_ticket(struct tls_handshake *hs)
 	state.secret_len = TLS_MASTER_SECRET_LEN;
 	memcpy(state.secret, hs->secrets.v12.master, TLS_MASTER_SECRET_LEN);
 	sealed = tls_ticket_seal(hs->engine, &state, ticket);
-	tls_new_session_ticket_write_12(&writer,
-		&(struct tls_new_session_ticket){.lifetime_s = state.lifetime_s,
-			.ticket = span_of(ticket, sealed ? sizeof ticket : 0)});
+	tls_new_session_ticket_write_12(
+		&writer, &(struct tls_new_session_ticket){.lifetime_s = state.lifetime_s,
+				 .ticket = span_of(ticket, sealed ? sizeof ticket : 0)});
 	wipe(&state, sizeof state);
 	if (sealed)
 		tls_engine_count(hs->engine, COUNTER_TLS_TICKETS_SEALED);
@@ -201,16 +202,16 @@ static enum tls_verdict look_up_id(struct tls_handshake *hs)
 	if (!hs->server->session_ids_12 || !tls_session_id_worker(engine, id, &worker_idx))
 		return TLS_OK;
 	if (worker_idx == engine->worker_idx) {
-		hs->session_found =
-			tls_session_table_find(&engine->sessions, id, engine->wall_s, &hs->session);
+		hs->session_found = tls_session_table_find(
+			&engine->sessions, id, engine->wall_s, &hs->session);
 		return TLS_OK;
 	}
 	if (engine->finder == NULL)
 		return TLS_OK;
 	hs->next_state = TLS_STATE_SERVER_LOOKUP;
 	return engine->finder->ask(engine->finder, who, worker_idx, id, &hs->session_found, &hs->session)
-		? TLS_OK
-		: TLS_WAITS_LOOKUP;
+		       ? TLS_OK
+		       : TLS_WAITS_LOOKUP;
 }
 
 static void open_ticket(struct tls_handshake *hs, const struct tls_client_hello *hello)
@@ -222,8 +223,8 @@ static void open_ticket(struct tls_handshake *hs, const struct tls_client_hello 
 	if (hello->ticket.len == 0)
 		return;
 	hs->session_found = tls_ticket_open(hs->engine, hello->ticket, &hs->session, &hs->ticket_is_old);
-	tls_engine_count(hs->engine,
-		hs->session_found ? COUNTER_TLS_TICKETS_ACCEPTED : COUNTER_TLS_TICKETS_REFUSED);
+	tls_engine_count(
+		hs->engine, hs->session_found ? COUNTER_TLS_TICKETS_ACCEPTED : COUNTER_TLS_TICKETS_REFUSED);
 }
 
 // RFC 8422 5.1.2: who lists formats has to list the one that everybody uses.
@@ -232,7 +233,7 @@ static bool takes_uncompressed(const struct tls_client_hello *hello)
 	struct span formats = hello->extensions.bodies[TLS_EXTENSION_EC_POINT_FORMATS];
 
 	return !tls_client_hello_has(hello, TLS_EXTENSION_EC_POINT_FORMATS) ||
-		memchr(formats.data + 1, TLS_POINT_UNCOMPRESSED, formats.len - 1) != NULL;
+	       memchr(formats.data + 1, TLS_POINT_UNCOMPRESSED, formats.len - 1) != NULL;
 }
 
 enum tls_verdict tls_server12_begin(struct tls_handshake *hs, const struct tls_client_hello *hello)
@@ -241,8 +242,8 @@ enum tls_verdict tls_server12_begin(struct tls_handshake *hs, const struct tls_c
 
 	if (!takes_uncompressed(hello))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	// Everything that comes before the change of ciphers is plain, so more may well be in the record; only
-	// there is nothing that a client could say now.
+	// Everything that comes before the change of ciphers is plain, so more may well be in the record;
+	// only there is nothing that a client could say now.
 	if (hs->n_behind != 0)
 		return TLS_REFUSE_UNEXPECTED_MESSAGE;
 	tls_transcript_add(&hs->transcript, hs->message);
@@ -273,8 +274,7 @@ enum tls_verdict tls_server12_share(struct tls_handshake *hs, struct span body)
 	make_random(hs);
 	writer_bytes(&writer, span_of(hs->client_random, TLS_RANDOM_LEN));
 	writer_bytes(&writer, span_of(hs->server_random, TLS_RANDOM_LEN));
-	tls_server_params_write(
-		&writer, hs->group->id, span_of(hs->exchange.share, hs->exchange.share_len));
+	tls_server_params_write(&writer, hs->group->id, span_of(hs->exchange.share, hs->exchange.share_len));
 	if (!writer_ok(&writer))
 		return TLS_REFUSE_INTERNAL_ERROR;
 	return tls_hs_sign(hs, hs->certificate->key, writer_span(&writer));
@@ -284,21 +284,22 @@ enum tls_verdict tls_server12_share(struct tls_handshake *hs, struct span body)
 static void choose_session_id(struct tls_handshake *hs)
 {
 	bool wanted = hs->server->session_ids_12 && hs->engine->sessions.entries != NULL &&
-		hs->extended_master_secret && !tls_hs_is(hs, TLS_HS_TICKET_12);
+		      hs->extended_master_secret && !tls_hs_is(hs, TLS_HS_TICKET_12);
 
-	hs->session_id_len =
-		wanted && tls_session_id_make(hs->engine, hs->session_id) ? TLS_OWN_SESSION_ID_LEN : 0;
+	hs->session_id_len = wanted && tls_session_id_make(hs->engine, hs->session_id)
+				     ? TLS_OWN_SESSION_ID_LEN
+				     : 0;
 }
 
 static enum tls_verdict send_server_key_exchange(struct tls_handshake *hs)
 {
 	struct writer writer = tls_hs_writer(hs);
 
-	tls_server_key_exchange_write(&writer,
-		&(struct tls_server_key_exchange){.group = hs->group->id,
-			.share = span_of(hs->exchange.share, hs->exchange.share_len),
-			.scheme = hs->scheme->code_point,
-			.signature = span_of(hs->signing.signature, hs->signing.signature_len)});
+	tls_server_key_exchange_write(
+		&writer, &(struct tls_server_key_exchange){.group = hs->group->id,
+				 .share = span_of(hs->exchange.share, hs->exchange.share_len),
+				 .scheme = hs->scheme->code_point,
+				 .signature = span_of(hs->signing.signature, hs->signing.signature_len)});
 	return tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 }
 
@@ -318,8 +319,8 @@ static enum tls_verdict send_certificate_request(struct tls_handshake *hs)
 	return tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 }
 
-// The last part of the flight. A client's CertificateVerify may use another hash than the suite's, so both are
-// kept where one may come.
+// The last part of the flight. A client's CertificateVerify may use another hash than the suite's, so both
+// are kept where one may come.
 static enum tls_verdict send_request_and_done(struct tls_handshake *hs)
 {
 	struct writer writer;
@@ -398,8 +399,8 @@ enum tls_verdict tls_server12_shared(struct tls_handshake *hs, struct span body)
 	(void)body;
 	if (verdict != TLS_OK)
 		return verdict;
-	tls_hs_derive_master_12(hs, span_of(hs->exchange.secret, hs->exchange.group->secret_len),
-		hs->extended_master_secret);
+	tls_hs_derive_master_12(
+		hs, span_of(hs->exchange.secret, hs->exchange.group->secret_len), hs->extended_master_secret);
 	key_exchange_destroy(hs->engine->crypto, &hs->exchange);
 	key_exchange_init(&hs->exchange, hs);
 	tls_hs_derive_keys_12(hs);

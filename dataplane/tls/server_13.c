@@ -9,7 +9,8 @@
 //    CertificateVerify  WAIT_SIGN]
 //   Finished                        -> {NewSessionTicket ...}
 //
-// Nothing of the first flight leaves before it is complete, so that it goes out in as few packets as possible.
+// Nothing of the first flight leaves before it is complete, so that it goes out in as few packets as
+// possible.
 #include "base/wipe.h"
 #include "tls/certificate_request.h"
 #include "tls/certificate_verify.h"
@@ -24,7 +25,8 @@ enum {
 	IDENTITIES_TRIED = 4,
 };
 
-static const struct tls_suite *choose_suite(const struct tls_handshake *hs, const struct tls_client_hello *hello)
+static const struct tls_suite *choose_suite(
+	const struct tls_handshake *hs, const struct tls_client_hello *hello)
 {
 	for (uint32_t i = 0; i < hs->common->suites.n; i++) {
 		const struct tls_suite *suite = tls_suite_find(hs->common->suites.numbers[i]);
@@ -70,8 +72,8 @@ static enum tls_verdict find_share(
 }
 
 // The best group that needs no second round, else the best that both have.
-static enum tls_verdict choose_group(
-	struct tls_handshake *hs, const struct tls_client_hello *hello, struct span *out_share, bool *out_found)
+static enum tls_verdict choose_group(struct tls_handshake *hs, const struct tls_client_hello *hello,
+	struct span *out_share, bool *out_found)
 {
 	const struct group *common = NULL;
 
@@ -96,8 +98,8 @@ static enum tls_verdict choose_group(
 }
 
 // RFC 8446 4.2.11.2. The transcript holds what came before this ClientHello.
-static bool binder_is_right(struct tls_handshake *hs, const struct tls_client_hello *hello, struct span binder,
-	const struct tls_session_state *session)
+static bool binder_is_right(struct tls_handshake *hs, const struct tls_client_hello *hello,
+	struct span binder, const struct tls_session_state *session)
 {
 	enum hash_id hash = hs->suite->hash;
 	struct tls_transcript transcript = hs->transcript;
@@ -121,7 +123,7 @@ static enum tls_verdict try_identities(struct tls_handshake *hs, const struct tl
 	struct span binder;
 
 	for (uint16_t idx = 0; idx < IDENTITIES_TRIED && tls_next_identity(&identities, &identity) &&
-		tls_next_vector8(&binders, &binder);
+			       tls_next_vector8(&binders, &binder);
 		idx++) {
 		if (!tls_ticket_open(hs->engine, identity.ticket, &session, &hs->ticket_is_old) ||
 			!tls_session_fits(hs, &session) ||
@@ -167,8 +169,7 @@ static enum tls_verdict accept_share(
 	hs->report.group = hs->group->id;
 	tls_transcript_add(&hs->transcript, hs->message);
 	hs->next_state = TLS_STATE_SERVER13_SHARED;
-	return tls_hs_kx_begun(
-		hs, key_exchange_accept(hs->engine->crypto, &hs->exchange, hs->group, share));
+	return tls_hs_kx_begun(hs, key_exchange_accept(hs->engine->crypto, &hs->exchange, hs->group, share));
 }
 
 static enum tls_verdict send_ccs_once(struct tls_handshake *hs)
@@ -186,12 +187,11 @@ static enum tls_verdict send_retry(struct tls_handshake *hs)
 
 	tls_transcript_add(&hs->transcript, hs->message);
 	tls_transcript_fold(&hs->transcript, hs->suite->hash);
-	tls_server_hello_write_13(&writer,
-		&(struct tls_server_hello_13){.random = tls_hello_retry_random,
-			.session_id = span_of(hs->session_id, hs->session_id_len),
-			.suite = hs->suite->id,
-			.key_share = {.group = hs->group->id},
-			.selected_identity = -1});
+	tls_server_hello_write_13(&writer, &(struct tls_server_hello_13){.random = tls_hello_retry_random,
+						   .session_id = span_of(hs->session_id, hs->session_id_len),
+						   .suite = hs->suite->id,
+						   .key_share = {.group = hs->group->id},
+						   .selected_identity = -1});
 	verdict = tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 	if (verdict != TLS_OK)
 		return verdict;
@@ -208,7 +208,8 @@ enum tls_verdict tls_server13_begin(struct tls_handshake *hs, const struct tls_c
 	struct span share;
 	bool found;
 
-	// Nothing may follow in the record: the next thing that we read is encrypted, or a second ClientHello.
+	// Nothing may follow in the record: the next thing that we read is encrypted, or a second
+	// ClientHello.
 	if (hs->n_behind != 0)
 		return TLS_REFUSE_UNEXPECTED_MESSAGE;
 	if (verdict != TLS_OK)
@@ -283,7 +284,8 @@ static enum tls_verdict send_encrypted_extensions(struct tls_handshake *hs)
 
 	tls_encrypted_extensions_write(&writer,
 		&(struct tls_encrypted_extensions){.alpn = hs->report.alpn,
-			.record_size_limit = tls_hs_is(hs, TLS_HS_SIZE_LIMIT) ? hs->common->record_size_limit : 0,
+			.record_size_limit = tls_hs_is(hs, TLS_HS_SIZE_LIMIT) ? hs->common->record_size_limit
+									      : 0,
 			.acknowledges_name = hs->report.name_acknowledged && !hs->report.resumed});
 	return tls_hs_send(hs, &writer, TLS_EPOCH_HANDSHAKE);
 }
@@ -295,8 +297,8 @@ static enum tls_verdict send_certificate(struct tls_handshake *hs)
 
 	if (hs->server->client_auth != TLS_CLIENT_AUTH_NONE) {
 		writer = tls_hs_writer(hs);
-		tls_certificate_request_write_13(&writer, hs->common->signatures.numbers, hs->common->signatures.n,
-			hs->server->authorities);
+		tls_certificate_request_write_13(&writer, hs->common->signatures.numbers,
+			hs->common->signatures.n, hs->server->authorities);
 		hs->flags |= TLS_HS_ASKED_CERTIFICATE;
 		verdict = tls_hs_send(hs, &writer, TLS_EPOCH_HANDSHAKE);
 	}
@@ -311,8 +313,8 @@ static enum tls_verdict send_certificate(struct tls_handshake *hs)
 // Our Finished ends the flight; what the client says next is under its handshake keys.
 static enum tls_verdict send_finished(struct tls_handshake *hs)
 {
-	enum tls_verdict verdict =
-		tls_hs_send_finished_13(hs, hs->secrets.v13.server_handshake, TLS_EPOCH_HANDSHAKE);
+	enum tls_verdict verdict = tls_hs_send_finished_13(
+		hs, hs->secrets.v13.server_handshake, TLS_EPOCH_HANDSHAKE);
 
 	if (verdict != TLS_OK)
 		return verdict;
@@ -407,8 +409,8 @@ enum tls_verdict tls_server13_proof(struct tls_handshake *hs, struct span body)
 	return verdict;
 }
 
-static enum tls_verdict send_ticket(
-	struct tls_handshake *hs, struct tls_session_state *state, const uint8_t *resumption_master, uint8_t idx)
+static enum tls_verdict send_ticket(struct tls_handshake *hs, struct tls_session_state *state,
+	const uint8_t *resumption_master, uint8_t idx)
 {
 	uint8_t ticket[TLS_OWN_TICKET_LEN];
 	struct writer writer = tls_hs_writer(hs);
@@ -418,11 +420,11 @@ static enum tls_verdict send_ticket(
 	state->secret_len = (uint8_t)hash_len(hs->suite->hash);
 	if (!tls_ticket_seal(hs->engine, state, ticket))
 		return TLS_OK;
-	tls_new_session_ticket_write_13(&writer,
-		&(struct tls_new_session_ticket){.lifetime_s = state->lifetime_s,
-			.age_add = state->age_add,
-			.nonce = span_of(&idx, 1),
-			.ticket = span_of(ticket, sizeof ticket)});
+	tls_new_session_ticket_write_13(
+		&writer, &(struct tls_new_session_ticket){.lifetime_s = state->lifetime_s,
+				 .age_add = state->age_add,
+				 .nonce = span_of(&idx, 1),
+				 .ticket = span_of(ticket, sizeof ticket)});
 	tls_engine_count(hs->engine, COUNTER_TLS_TICKETS_SEALED);
 	return tls_hs_send(hs, &writer, TLS_EPOCH_APPLICATION);
 }

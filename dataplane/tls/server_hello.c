@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/server_hello.h"
 
-const uint8_t tls_hello_retry_random[TLS_RANDOM_LEN] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d,
-	0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09,
-	0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+const uint8_t tls_hello_retry_random[TLS_RANDOM_LEN] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe,
+	0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e,
+	0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
 const uint8_t tls_downgrade_to_12[8] = {'D', 'O', 'W', 'N', 'G', 'R', 'D', 1};
 const uint8_t tls_downgrade_to_11[8] = {'D', 'O', 'W', 'N', 'G', 'R', 'D', 0};
 
@@ -84,14 +84,15 @@ static bool has_uncompressed(struct span body)
 	struct span formats = reader_vector8(&reader);
 
 	return reader_done(&reader) && formats.len != 0 &&
-		memchr(formats.data, TLS_POINT_UNCOMPRESSED, formats.len) != NULL;
+	       memchr(formats.data, TLS_POINT_UNCOMPRESSED, formats.len) != NULL;
 }
 
 static enum tls_verdict parse_12(struct tls_server_hello *out)
 {
 	const struct span *bodies = out->extensions.bodies;
 
-	if (tls_server_hello_has(out, TLS_EXTENSION_SERVER_NAME) && bodies[TLS_EXTENSION_SERVER_NAME].len != 0)
+	if (tls_server_hello_has(out, TLS_EXTENSION_SERVER_NAME) &&
+		bodies[TLS_EXTENSION_SERVER_NAME].len != 0)
 		return TLS_REFUSE_DECODE_ERROR;
 	if (tls_server_hello_has(out, TLS_EXTENSION_ALPN) &&
 		!tls_alpn_parse_choice(bodies[TLS_EXTENSION_ALPN], &out->alpn))
@@ -122,8 +123,8 @@ static enum tls_verdict parse_12(struct tls_server_hello *out)
 }
 
 // What the chosen version allows here. RFC 8446 4.2.1: supported_versions must not name TLS 1.2 or older.
-static enum tls_verdict choose_place(
-	uint16_t legacy_version, struct span block, struct tls_server_hello *out, enum tls_extension_place *place)
+static enum tls_verdict choose_place(uint16_t legacy_version, struct span block, struct tls_server_hello *out,
+	enum tls_extension_place *place)
 {
 	uint16_t selected = selected_version(block);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServerHello in its three shapes: of TLS 1.3, as HelloRetryRequest (both RFC 8446 4.1.3, 4.1.4), and of TLS 1.2
-// (RFC 5246 7.4.1.3). Which one it is, the message itself says: through supported_versions and the random.
+// ServerHello in its three shapes: of TLS 1.3, as HelloRetryRequest (both RFC 8446 4.1.3, 4.1.4), and of
+// TLS 1.2 (RFC 5246 7.4.1.3). Which one it is, the message itself says: through supported_versions and the
+// random.
 #pragma once
 
 #include "tls/client_hello.h"
@@ -25,8 +26,8 @@ struct tls_server_hello {
 	uint16_t record_size_limit; // 0: not sent
 };
 
-// `offered` is what the ClientHello invited, see tls_client_offer_extensions. A version that is neither of ours
-// is protocol_version.
+// `offered` is what the ClientHello invited, see tls_client_offer_extensions. A version that is neither of
+// ours is protocol_version.
 enum tls_verdict tls_server_hello_parse(
 	struct span body, uint32_t offered, struct tls_server_hello *out) TLS_MUST_CHECK;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What two peers remember so that the next handshake needs no certificate: for a client the ticket and its
-// secret (TLS 1.3 PSK, TLS 1.2 ticket or session ID), for a server the same without the ticket, as it is sealed
-// into tickets (ticket.h) or kept in the session table (session_table.h).
+// secret (TLS 1.3 PSK, TLS 1.2 ticket or session ID), for a server the same without the ticket, as it is
+// sealed into tickets (ticket.h) or kept in the session table (session_table.h).
 #pragma once
 
 #include "base/span.h"

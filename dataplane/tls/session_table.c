@@ -4,7 +4,9 @@
 #include "base/assert.h"
 #include "base/wipe.h"
 
-enum { WAYS = 8 };
+enum {
+	WAYS = 8
+};
 
 static uint32_t rounded(uint32_t n_sessions)
 {
@@ -105,7 +107,8 @@ bool tls_session_table_remove(struct tls_session_table *table, struct span id)
 	return true;
 }
 
-const struct tls_session_entry *tls_session_table_next(const struct tls_session_table *table, uint32_t *cursor)
+const struct tls_session_entry *tls_session_table_next(
+	const struct tls_session_table *table, uint32_t *cursor)
 {
 	while (table->entries != NULL && *cursor < table->n_entries) {
 		const struct tls_session_entry *entry = &table->entries[(*cursor)++];

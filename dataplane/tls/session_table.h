@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A worker's sessions for resumption by session ID (TLS 1.2): a table of fixed size in sets of eight, indexed by
-// the ID's own random bytes. A new session takes a free place of its set, else the oldest one's. Owned and used
-// by one worker; others ask through the session finder (verifier.h).
+// A worker's sessions for resumption by session ID (TLS 1.2): a table of fixed size in sets of eight, indexed
+// by the ID's own random bytes. A new session takes a free place of its set, else the oldest one's. Owned and
+// used by one worker; others ask through the session finder (verifier.h).
 #pragma once
 
 #include "base/arena.h"
@@ -30,13 +30,14 @@ void tls_session_table_put(struct tls_session_table *table, const uint8_t id[TLS
 	const struct tls_session_state *state);
 
 // Copies the state out; one that has outlived itself is removed instead.
-bool tls_session_table_find(struct tls_session_table *table, struct span id, uint64_t now_s,
-	struct tls_session_state *out);
+bool tls_session_table_find(
+	struct tls_session_table *table, struct span id, uint64_t now_s, struct tls_session_state *out);
 
 // Wipes one; false when it was not there.
 bool tls_session_table_remove(struct tls_session_table *table, struct span id);
 
 // For operators, who see metadata only: the entry at or after *cursor, which moves on; NULL at the end.
-const struct tls_session_entry *tls_session_table_next(const struct tls_session_table *table, uint32_t *cursor);
+const struct tls_session_entry *tls_session_table_next(
+	const struct tls_session_table *table, uint32_t *cursor);
 
 void tls_session_table_wipe(struct tls_session_table *table);

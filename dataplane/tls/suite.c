@@ -3,8 +3,14 @@
 
 #include "tls/wire.h"
 
-#define SUITE_13(id, name, aead, hash) {id, TLS_VERSION_13, aead, hash, AEAD_NONCE_XOR, TLS_AUTH_ANY, name}
-#define SUITE_12(id, name, aead, hash, nonce, auth) {id, TLS_VERSION_12, aead, hash, nonce, auth, name}
+#define SUITE_13(id, name, aead, hash) \
+	{ \
+		id, TLS_VERSION_13, aead, hash, AEAD_NONCE_XOR, TLS_AUTH_ANY, name \
+	}
+#define SUITE_12(id, name, aead, hash, nonce, auth) \
+	{ \
+		id, TLS_VERSION_12, aead, hash, nonce, auth, name \
+	}
 
 // RFC 8446 B.4, RFC 5289 3.2, RFC 7905 2.
 const struct tls_suite tls_suites[] = {

@@ -72,7 +72,7 @@ static bool read_state(struct span plain, struct tls_session_state *out)
 	reader_copy(&reader, out->peer_hash, sizeof out->peer_hash);
 	reader_copy(&reader, out->secret, sizeof out->secret);
 	return reader_done(&reader) && form == TICKET_FORM && out->secret_len != 0 &&
-		out->secret_len <= sizeof out->secret;
+	       out->secret_len <= sizeof out->secret;
 }
 
 bool tls_ticket_seal(
@@ -105,7 +105,7 @@ static bool open_under(
 			    (const struct span[2]){span_of(ticket.data, TLS_TICKET_NAME_LEN),
 				    span_of(ticket.data + TICKET_HEAD_LEN, ticket.len - TICKET_HEAD_LEN)},
 			    (struct mut_span){.data = plain, .len = sizeof plain}) == AEAD_OK &&
-		read_state(span_of(plain, sizeof plain), out);
+		    read_state(span_of(plain, sizeof plain), out);
 
 	wipe(plain, sizeof plain);
 	return good;
@@ -151,9 +151,9 @@ bool tls_session_id_worker(struct tls_engine *engine, struct span session_id, ui
 	for (unsigned role = 0; role < TLS_N_TICKET_KEYS; role++) {
 		if (engine->tickets.valid[role] &&
 			aead_open(&engine->crypto->aead, &engine->tickets.keys[role], session_id.data,
-				(const struct span[2]){span_of(NULL, 0),
-					span_of(session_id.data + AEAD_NONCE_LEN,
-						session_id.len - AEAD_NONCE_LEN)},
+				(const struct span[2]){
+					span_of(NULL, 0), span_of(session_id.data + AEAD_NONCE_LEN,
+								  session_id.len - AEAD_NONCE_LEN)},
 				(struct mut_span){.data = plain, .len = sizeof plain}) == AEAD_OK) {
 			*out_worker_idx = (uint16_t)(plain[0] << 8 | plain[1]);
 			return true;

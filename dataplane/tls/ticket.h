@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Session tickets (RFC 8446 4.6.1, RFC 5077): the server's half of a session, sealed with AES-256-GCM under a key
-// that every worker holds, so that the server keeps nothing.
+// Session tickets (RFC 8446 4.6.1, RFC 5077): the server's half of a session, sealed with AES-256-GCM under a
+// key that every worker holds, so that the server keeps nothing.
 //
-//   name of the key (16) | nonce (12) | box: form (1), session (fixed), tag (16)        the name is authenticated
+//   name of the key (16) | nonce (12) | box: form (1), session (fixed), tag (16)        the name is
+//   authenticated
 //
-// There are three keys: the current one seals; the previous one still opens (and the client gets a new ticket);
-// the next one opens too, because another machine of the same service may have rotated first.
+// There are three keys: the current one seals; the previous one still opens (and the client gets a new
+// ticket); the next one opens too, because another machine of the same service may have rotated first.
 //
-// Session IDs of TLS 1.2 are boxes of the same keys, in which only the worker's number is: nonce (12) | box (20).
+// Session IDs of TLS 1.2 are boxes of the same keys, in which only the worker's number is: nonce (12) | box
+// (20).
 #pragma once
 
 #include "crypto/aead.h"
@@ -23,7 +25,12 @@ enum {
 	TLS_OWN_SESSION_ID_LEN = 32,
 };
 
-enum tls_ticket_key_role { TLS_TICKET_CURRENT, TLS_TICKET_NEXT, TLS_TICKET_PREVIOUS, TLS_N_TICKET_KEYS };
+enum tls_ticket_key_role {
+	TLS_TICKET_CURRENT,
+	TLS_TICKET_NEXT,
+	TLS_TICKET_PREVIOUS,
+	TLS_N_TICKET_KEYS
+};
 
 // As the control process publishes them.
 struct tls_ticket_key {

@@ -35,7 +35,8 @@ void tls_transcript_hash(const struct tls_transcript *transcript, enum hash_id h
 
 void tls_transcript_fold(struct tls_transcript *transcript, enum hash_id hash)
 {
-	uint8_t message[TLS_MESSAGE_HEADER_LEN + HASH_MAX_LEN] = {TLS_MESSAGE_HASH, 0, 0, (uint8_t)hash_len(hash)};
+	uint8_t message[TLS_MESSAGE_HEADER_LEN + HASH_MAX_LEN] = {
+		TLS_MESSAGE_HASH, 0, 0, (uint8_t)hash_len(hash)};
 
 	tls_transcript_hash(transcript, hash, message + TLS_MESSAGE_HEADER_LEN);
 	tls_transcript_keep(transcript, hash);

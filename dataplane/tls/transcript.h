@@ -7,7 +7,9 @@
 
 #include "crypto/hash.h"
 
-enum { TLS_TRANSCRIPT_HASHES = 2 };
+enum {
+	TLS_TRANSCRIPT_HASHES = 2
+};
 
 struct tls_transcript {
 	uint8_t kept; // set of 1 << enum hash_id

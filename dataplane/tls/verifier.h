@@ -21,7 +21,7 @@ struct tls_reference {
 
 struct tls_verify_question {
 	const struct tls_cert_chain *chain; // never empty
-	struct span name;              // that a client expects; empty for a server
+	struct span name;                   // that a client expects; empty for a server
 	bool peer_is_server;
 	const void *config; // the handshake's configuration, for whoever keeps trust anchors beside it
 	void *owner;
@@ -33,15 +33,15 @@ struct tls_verify_answer {
 };
 
 struct tls_verifier {
-	// True: *out_answer is the answer. False: tls_handshake_verified will be called. What the question points
-	// to is valid during the call only.
+	// True: *out_answer is the answer. False: tls_handshake_verified will be called. What the question
+	// points to is valid during the call only.
 	bool (*ask)(struct tls_verifier *verifier, struct tls_reference who,
 		const struct tls_verify_question *question, struct tls_verify_answer *out_answer);
 };
 
 struct tls_session_finder {
-	// True: at once, and *out_found says whether *out_state was filled in. False: tls_handshake_found will be
-	// called. The owner is the worker that made the session.
+	// True: at once, and *out_found says whether *out_state was filled in. False: tls_handshake_found
+	// will be called. The owner is the worker that made the session.
 	bool (*ask)(struct tls_session_finder *finder, struct tls_reference who, uint16_t worker_idx,
 		struct span session_id, bool *out_found, struct tls_session_state *out_state);
 };

@@ -446,6 +446,52 @@ static void test_retry(void **state)
 	free((void *)(uintptr_t)names);
 }
 
+static int make_cookie(SSL *ssl, unsigned char *cookie, size_t *len)
+{
+	(void)ssl;
+	*len = 32;
+	memset(cookie, 0x77, *len);
+	return 1;
+}
+
+static int check_cookie(SSL *ssl, const unsigned char *cookie, size_t len)
+{
+	unsigned char expected[32];
+
+	(void)ssl;
+	memset(expected, 0x77, sizeof expected);
+	return len == sizeof expected && memcmp(cookie, expected, len) == 0;
+}
+
+// A server that keeps nothing between the hellos: its cookie comes back.
+static void test_cookie(void **state)
+{
+	const struct plan plan = {.version = TLS1_3_VERSION, .suite = 0x1301, .kind = TLS_FIXTURE_P256};
+	struct tls_client_config config = tls_fixture_client_config(&verifier);
+	SSL_CTX *context = server_context(&plan);
+	struct talk talk;
+	int result = 0;
+
+	(void)state;
+	SSL_CTX_set_stateless_cookie_generate_cb(context, make_cookie);
+	SSL_CTX_set_stateless_cookie_verify_cb(context, check_cookie);
+	talk_begin(&talk, context);
+	tls_end_connect(&talk.ours, &config, "sluice.test", NULL);
+	for (unsigned i = 0; i < 4 && result != 1; i++) {
+		(void)tls_end_step(&talk.ours);
+		(void)move_bytes(&talk);
+		result = SSL_stateless(talk.theirs);
+		(void)move_bytes(&talk);
+	}
+	assert_int_equal(result, 1);
+	pump(&talk);
+	check_up(&talk);
+	assert_true(talk.ours.report.retried);
+	check_data(&talk);
+	talk_end(&talk);
+	SSL_CTX_free(context);
+}
+
 static void test_key_updates(void **state)
 {
 	const struct plan plan = {.version = TLS1_3_VERSION, .suite = 0x1302, .kind = TLS_FIXTURE_P256};
@@ -485,10 +531,10 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 
 	(void)ssl;
 	(void)argument;
-	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, sizeof ours - 1, in, in_len) ==
-			OPENSSL_NPN_NEGOTIATED
-		? SSL_TLSEXT_ERR_OK
-		: SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, sizeof ours - 1, in,
+		       in_len) == OPENSSL_NPN_NEGOTIATED
+		       ? SSL_TLSEXT_ERR_OK
+		       : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 // Protocol, staple and name, as the other side sees them.
@@ -554,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_client_session_id),
 		cmocka_unit_test(test_client_certificates),
 		cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_key_updates),
 		cmocka_unit_test(test_protocol_and_staple),
 	};

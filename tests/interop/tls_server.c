@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tls-server: a plain kernel-socket HTTP/1.0 responder over the engine, one thread, many connections, lanes on: a
-// drop-in target for black-box TLS test suites.
+// tls-server: a plain kernel-socket HTTP/1.0 responder over the engine, one thread, many connections, lanes
+// on: a drop-in target for black-box TLS test suites.
 //
 //     tls-server -port N [-cert FILE -key FILE]... [-client-auth optional|required] [-no-tls12] [-no-tls13]
 //                [-record-size-limit N]
 //
-// Without certificates it makes an RSA-2048 and a P-256 one. It tickets, resumes, and speaks http/1.1 by ALPN. Every
-// request gets the same small page and a close.
+// Without certificates it makes an RSA-2048 and a P-256 one. It tickets, resumes, and speaks http/1.1 by
+// ALPN. Every request gets the same small page and a close.
 #include "tls_fixture.h"
 #include "tls_pem.h"
 
@@ -48,8 +48,8 @@ static void flush(struct visit *visit)
 	size_t sent = 0;
 
 	while (sent < visit->end.out_len) {
-		ssize_t n = send(
-			visit->fd, visit->end.out + sent, visit->end.out_len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(visit->fd, visit->end.out + sent, visit->end.out_len - sent,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
@@ -204,14 +204,14 @@ static void take_option(const char *name, const char *value, const char **cert, 
 	} else if (strcmp(name, "-cert") == 0) {
 		*cert = value;
 	} else if (strcmp(name, "-key") == 0 && *cert != NULL && *n_identities < IDENTITIES_MAX) {
-		identities[*n_identities] =
-			tls_pem_identity(*cert, value, span_of(NULL, 0), span_of(NULL, 0));
+		identities[*n_identities] = tls_pem_identity(
+			*cert, value, span_of(NULL, 0), span_of(NULL, 0));
 		if (identities[*n_identities] == NULL)
 			usage();
 		(*n_identities)++;
 	} else if (strcmp(name, "-client-auth") == 0) {
-		config.client_auth =
-			strcmp(value, "required") == 0 ? TLS_CLIENT_AUTH_REQUIRED : TLS_CLIENT_AUTH_OPTIONAL;
+		config.client_auth = strcmp(value, "required") == 0 ? TLS_CLIENT_AUTH_REQUIRED
+								    : TLS_CLIENT_AUTH_OPTIONAL;
 	} else if (strcmp(name, "-record-size-limit") == 0) {
 		config.common.record_size_limit = (uint16_t)atoi(value);
 	} else {

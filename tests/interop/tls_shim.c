@@ -2,11 +2,11 @@
 //
 // tls-shim: the engine behind the command line that outside conformance runners expect, without DPDK.
 //
-// Connects to localhost (::1, then 127.0.0.1) on -port, sends -shim-id as eight little-endian bytes, is then the
-// TLS client, or with -server the server. After the handshake every byte that comes goes back XOR 0xff, until
-// close_notify, which is answered. Exit status: 0; 1 after an error, whose name is on standard error; 89 for a
-// flag that is not known, so that the runner counts the test as not done rather than failed. A flag may be
-// restricted to one kind of connection: -on-initial-<flag>, -on-resume-<flag>.
+// Connects to localhost (::1, then 127.0.0.1) on -port, sends -shim-id as eight little-endian bytes, is then
+// the TLS client, or with -server the server. After the handshake every byte that comes goes back XOR 0xff,
+// until close_notify, which is answered. Exit status: 0; 1 after an error, whose name is on standard error;
+// 89 for a flag that is not known, so that the runner counts the test as not done rather than failed. A flag
+// may be restricted to one kind of connection: -on-initial-<flag>, -on-resume-<flag>.
 #include "tls_fixture.h"
 #include "tls_pem.h"
 
@@ -46,14 +46,24 @@ struct options {
 	const char *key_file, *cert_file;
 	int min_version, max_version, expect_version, expect_curve, expect_signature;
 	bool no_tls12, no_tls13;
-	struct text alpn, select_alpn, expect_alpn, host_name, expect_name, staple, scts, expect_staple, expect_scts;
+	struct text alpn, select_alpn, expect_alpn, host_name, expect_name, staple, scts, expect_staple,
+		expect_scts;
 	struct numbers curves, signing, verifying;
 	bool expect_no_session, expect_miss, expect_hrr, expect_no_hrr;
 	bool require_certificate, verify_peer, key_update, check_close, shuts_down, sizes, writes_first;
 	bool decline_alpn, no_ticket, fallback, grease, wants_staple, wants_scts;
 };
 
-enum form { FLAG, NUMBER, TEXT, BASE64, LIST, PATH, IGNORED, IGNORED_VALUE };
+enum form {
+	FLAG,
+	NUMBER,
+	TEXT,
+	BASE64,
+	LIST,
+	PATH,
+	IGNORED,
+	IGNORED_VALUE
+};
 
 // One row per flag: where its value goes.
 static const struct flag {
@@ -61,7 +71,10 @@ static const struct flag {
 	enum form form;
 	size_t offset;
 } flags[] = {
-#define ROW(name, form, field) {name, form, offsetof(struct options, field)}
+#define ROW(name, form, field) \
+	{ \
+		name, form, offsetof(struct options, field) \
+	}
 	ROW("-server", FLAG, server),
 	ROW("-ipv6", FLAG, ipv6),
 	ROW("-port", NUMBER, port),
@@ -223,8 +236,9 @@ _Noreturn static void give_up(const char *why)
 
 static int connect_to(const struct options *options)
 {
-	const struct sockaddr_in6 v6 = {
-		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)options->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons((uint16_t)options->port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	const struct sockaddr_in v4 = {.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)options->port),
 		.sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -322,7 +336,8 @@ static void check_report(const struct options *options, const struct tls_end *en
 
 	expect(options->expect_version == 0 || options->expect_version == report->version, "wrong version");
 	expect(options->expect_curve == 0 || options->expect_curve == report->group, "wrong group");
-	expect(options->expect_signature == 0 || options->expect_signature == peer_scheme, "wrong signature algorithm");
+	expect(options->expect_signature == 0 || options->expect_signature == peer_scheme,
+		"wrong signature algorithm");
 	expect(!options->expect_alpn.set || text_is(&options->expect_alpn, report->alpn), "wrong ALPN");
 	expect(!options->expect_name.set ||
 			text_is(&options->expect_name, span_of(report->name, report->name_len)),
@@ -331,7 +346,8 @@ static void check_report(const struct options *options, const struct tls_end *en
 	expect(!options->expect_no_hrr || !report->retried, "a HelloRetryRequest");
 	expect(!is_resume || report->resumed == !options->expect_miss, "resumption is not as expected");
 	expect(is_resume || !report->resumed, "unexpected resumption");
-	expect(!options->expect_staple.set || report->resumed || verifier->staple_len == options->expect_staple.len,
+	expect(!options->expect_staple.set || report->resumed ||
+			verifier->staple_len == options->expect_staple.len,
 		"wrong OCSP response");
 	expect(!options->expect_scts.set || report->resumed || verifier->scts_len == options->expect_scts.len,
 		"wrong timestamps");
@@ -339,8 +355,7 @@ static void check_report(const struct options *options, const struct tls_end *en
 
 static void write_sizes(struct tls_end *end, int fd)
 {
-	static const size_t sizes[] = {
-		0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769};
+	static const size_t sizes[] = {0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769};
 	static uint8_t text[32769];
 
 	memset(text, 0x42, sizeof text);
@@ -433,7 +448,8 @@ static void set_common(struct shim *shim, struct tls_common_config *common, cons
 	if (options->curves.n != 0)
 		common->groups = (struct tls_preferences){options->curves.numbers, options->curves.n};
 	if (options->verifying.n != 0)
-		common->signatures = (struct tls_preferences){options->verifying.numbers, options->verifying.n};
+		common->signatures = (struct tls_preferences){
+			options->verifying.numbers, options->verifying.n};
 	if (options->alpn.set)
 		common->alpn = span_of(options->alpn.bytes, options->alpn.len);
 	if (options->select_alpn.set && !options->decline_alpn) {
@@ -445,8 +461,7 @@ static void set_common(struct shim *shim, struct tls_common_config *common, cons
 
 static void configure(struct shim *shim, const struct options *options)
 {
-	struct tls_cert_chain extras = {
-		.staple = span_of(options->staple.bytes, options->staple.len),
+	struct tls_cert_chain extras = {.staple = span_of(options->staple.bytes, options->staple.len),
 		.scts = span_of(options->scts.bytes, options->scts.len)};
 
 	if (options->key_file != NULL) {
@@ -460,11 +475,11 @@ static void configure(struct shim *shim, const struct options *options)
 	shim->server = tls_fixture_server_config(shim->names);
 	set_common(shim, &shim->server.common, options);
 	if (options->signing.n != 0)
-		shim->server.own_signatures =
-			(struct tls_preferences){options->signing.numbers, options->signing.n};
+		shim->server.own_signatures = (struct tls_preferences){
+			options->signing.numbers, options->signing.n};
 	if (options->require_certificate || options->verify_peer)
-		shim->server.client_auth =
-			options->require_certificate ? TLS_CLIENT_AUTH_REQUIRED : TLS_CLIENT_AUTH_OPTIONAL;
+		shim->server.client_auth = options->require_certificate ? TLS_CLIENT_AUTH_REQUIRED
+									: TLS_CLIENT_AUTH_OPTIONAL;
 	if (options->no_ticket) {
 		shim->server.n_tickets = 0;
 		shim->server.tickets_12 = false;

@@ -42,13 +42,20 @@ static void limbs_write(uint8_t *out_bytes, const uint64_t *limbs, unsigned n_li
 	}
 }
 
-static bool limbs_are_zero(const uint64_t *limbs, unsigned n_limbs)
+// All ones unless the number is zero.
+static uint64_t limbs_nonzero(const uint64_t *limbs, unsigned n_limbs)
 {
 	uint64_t bits = 0;
 
 	for (unsigned i = 0; i < n_limbs; i++)
 		bits |= limbs[i];
-	return bits == 0;
+	return 0 - ((bits | (0 - bits)) >> 63);
+}
+
+static void limbs_keep(uint64_t *limbs, uint64_t keep, unsigned n_limbs)
+{
+	for (unsigned i = 0; i < n_limbs; i++)
+		limbs[i] &= keep;
 }
 
 bool mb_ecdsa_key_set(struct mb_ecdsa_key *out_key, enum mb_curve curve, const uint8_t *d)
@@ -56,18 +63,21 @@ bool mb_ecdsa_key_set(struct mb_ecdsa_key *out_key, enum mb_curve curve, const u
 	const struct group_order *order = order_of(curve);
 	unsigned n_limbs = (unsigned)mb_curve_len(curve) / 8;
 	uint64_t limbs[MB_SCALAR_LIMBS_MAX] = {0}, reduced[MB_SCALAR_LIMBS_MAX] = {0};
-	bool valid;
+	uint64_t valid;
 
 	limbs_read(limbs, d, n_limbs);
 	scalar64_subtract_once(reduced, limbs, 0, order->limbs, n_limbs);
-	valid = constant_time_equal(limbs, reduced, sizeof(limbs)) && !limbs_are_zero(limbs, n_limbs);
+	valid = limbs_nonzero(limbs, n_limbs);
+	for (unsigned i = 0; i < n_limbs; i++)
+		reduced[i] ^= limbs[i]; // zero if d was below the order
+	valid &= ~limbs_nonzero(reduced, n_limbs);
 	memset(out_key, 0, sizeof(*out_key));
 	out_key->curve = curve;
-	if (valid)
-		scalar64_mul(out_key->d, limbs, order->r2, order->limbs, order->n0, n_limbs);
+	scalar64_mul(out_key->d, limbs, order->r2, order->limbs, order->n0, n_limbs);
+	limbs_keep(out_key->d, valid, n_limbs);
 	wipe(limbs, sizeof(limbs));
 	wipe(reduced, sizeof(reduced));
-	return valid;
+	return valid & 1;
 }
 
 void mb_ecdsa_digest(enum mb_curve curve, uint8_t *out, const uint8_t *digest, size_t digest_len)
@@ -99,22 +109,17 @@ bool mb_ecdsa_complete(const struct mb_ecdsa_key *key, struct mb_ecdsa_nonce *no
 	uint8_t *out_r, uint8_t *out_s)
 {
 	unsigned n_limbs = key->curve == MB_P256 ? 4 : 6;
-	uint64_t s[MB_SCALAR_LIMBS_MAX];
-	bool valid;
+	uint64_t s[MB_SCALAR_LIMBS_MAX], valid;
 
 	if (key->curve == MB_P256)
 		complete(key, nonce, s, digest, &p256_order, 4);
 	else
 		complete(key, nonce, s, digest, &p384_order, 6);
-	// s is about to be published, and so is r; whether one is zero is no secret.
-	valid = !limbs_are_zero(s, n_limbs) && !limbs_are_zero(nonce->r, n_limbs);
-	if (valid) {
-		limbs_write(out_r, nonce->r, n_limbs);
-		limbs_write(out_s, s, n_limbs);
-	} else {
-		memset(out_r, 0, 8 * n_limbs);
-		memset(out_s, 0, 8 * n_limbs);
-	}
+	valid = limbs_nonzero(s, n_limbs) & limbs_nonzero(nonce->r, n_limbs);
+	limbs_keep(s, valid, n_limbs);
+	limbs_keep(nonce->r, valid, n_limbs);
+	limbs_write(out_r, nonce->r, n_limbs);
+	limbs_write(out_s, s, n_limbs);
 	wipe(nonce, sizeof(*nonce));
-	return valid;
+	return valid & 1;
 }

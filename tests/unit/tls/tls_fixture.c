@@ -76,8 +76,9 @@ static EVP_PKEY *make_rsa_pss(void)
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
 	EVP_PKEY *pkey = NULL;
 
-	SLUICE_ASSERT(EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1 &&
-		EVP_PKEY_keygen(context, &pkey) == 1);
+	SLUICE_ASSERT(EVP_PKEY_keygen_init(context) == 1 &&
+		      EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1 &&
+		      EVP_PKEY_keygen(context, &pkey) == 1);
 	EVP_PKEY_CTX_free(context);
 	return pkey;
 }
@@ -129,8 +130,7 @@ struct tls_identity *tls_identity_make(EVP_PKEY *pkey, const struct tls_cert_cha
 	identity->memory[0] = aligned_alloc(64, (key_len + 63) / 64 * 64);
 	identity->memory[1] = aligned_alloc(64, (certificate_len + 63) / 64 * 64);
 	SLUICE_ASSERT(private_key_load((struct mut_span){identity->memory[0], key_len}, pkey,
-			      select_resolve_lanes(SELECT_LANES_AUTO), &identity->key) ==
-		KEY_OK);
+			      select_resolve_lanes(SELECT_LANES_AUTO), &identity->key) == KEY_OK);
 	identity->certificate = tls_certificate_build(
 		(struct mut_span){identity->memory[1], certificate_len}, chain, identity->key, 1);
 	SLUICE_ASSERT(identity->certificate != NULL);
@@ -185,8 +185,8 @@ static void take_key(const struct tls_verify_question *question, struct tls_veri
 	X509_free(x509);
 }
 
-static bool ask(struct tls_verifier *base, struct tls_reference who, const struct tls_verify_question *question,
-	struct tls_verify_answer *out_answer)
+static bool ask(struct tls_verifier *base, struct tls_reference who,
+	const struct tls_verify_question *question, struct tls_verify_answer *out_answer)
 {
 	struct tls_fixture_verifier *verifier = (struct tls_fixture_verifier *)base;
 
@@ -194,7 +194,8 @@ static bool ask(struct tls_verifier *base, struct tls_reference who, const struc
 	verifier->n_asked++;
 	verifier->staple_len = question->chain->staple.len;
 	verifier->scts_len = question->chain->scts.len;
-	memcpy(verifier->name, question->name.data, question->name.len);
+	if (question->name.len != 0)
+		memcpy(verifier->name, question->name.data, question->name.len);
 	verifier->name[question->name.len] = 0;
 	out_answer->verdict = verifier->verdict;
 	take_key(question, out_answer);
@@ -225,7 +226,8 @@ const struct tls_names *tls_fixture_names(struct tls_identity *const *identities
 
 	for (uint32_t i = 0; i < n; i++) {
 		names[2 * i] = (struct tls_name){span_of(NULL, 0), identities[i]->certificate};
-		names[2 * i + 1] = (struct tls_name){span_of_string("sluice.test"), identities[i]->certificate};
+		names[2 * i + 1] = (struct tls_name){
+			span_of_string("sluice.test"), identities[i]->certificate};
 	}
 	memory.len = tls_names_footprint(names, 2 * n);
 	memory.data = malloc(memory.len);
@@ -322,8 +324,8 @@ static void consume(struct tls_end *end, size_t len)
 static bool drain(struct tls_end *end)
 {
 	size_t room = TLS_END_BUFFER_LEN - end->out_len;
-	struct mut_span out = {
-		end->out + end->out_len, end->output_max != 0 && end->output_max < room ? end->output_max : room};
+	struct mut_span out = {end->out + end->out_len,
+		end->output_max != 0 && end->output_max < room ? end->output_max : room};
 	size_t len = end->handshaking ? tls_handshake_output(&end->fixture->engine, &end->conn, out)
 				      : tls_conn_output(&end->fixture->engine, &end->conn, out);
 
@@ -465,8 +467,8 @@ void tls_end_send(struct tls_end *end, const void *bytes, size_t len)
 	do {
 		size_t take = len < end->conn.send_max ? len : end->conn.send_max;
 
-		end->out_len += tls_record_write(&end->fixture->engine, &end->conn, TLS_CONTENT_APPLICATION_DATA,
-			span_of(next, take),
+		end->out_len += tls_record_write(&end->fixture->engine, &end->conn,
+			TLS_CONTENT_APPLICATION_DATA, span_of(next, take),
 			(struct mut_span){end->out + end->out_len, TLS_END_BUFFER_LEN - end->out_len});
 		next += take;
 		len -= take;
@@ -497,7 +499,8 @@ void tls_fixture_pump(struct tls_end *a, struct tls_end *b)
 		progress = deliver(b, a) || progress;
 		progress = tls_end_step(a) || progress;
 		progress = tls_end_step(b) || progress;
-		if (lanes_n_pending(a->fixture->crypto.lanes) != 0 || lanes_n_pending(b->fixture->crypto.lanes) != 0)
+		if (lanes_n_pending(a->fixture->crypto.lanes) != 0 ||
+			lanes_n_pending(b->fixture->crypto.lanes) != 0)
 			progress = true;
 		tls_fixture_run_lanes(a->fixture);
 		if (b->fixture != a->fixture)

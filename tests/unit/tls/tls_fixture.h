@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests, fuzz targets and benchmarks of the TLS engine stand on: a worker's crypto and engine in an arena
-// of their own, certificates made on the spot by OpenSSL, configurations, a verifier, and an endpoint that runs
-// one connection over byte buffers instead of a network.
+// What the tests, fuzz targets and benchmarks of the TLS engine stand on: a worker's crypto and engine in an
+// arena of their own, certificates made on the spot by OpenSSL, configurations, a verifier, and an endpoint
+// that runs one connection over byte buffers instead of a network.
 #pragma once
 
 #include "tls/engine.h"
@@ -81,7 +81,9 @@ struct tls_client_config tls_fixture_client_config(struct tls_fixture_verifier *
 // An index with these identities as the default (and for "sluice.test"). Freed with free.
 const struct tls_names *tls_fixture_names(struct tls_identity *const *identities, uint32_t n);
 
-enum { TLS_END_BUFFER_LEN = 256 * 1024 };
+enum {
+	TLS_END_BUFFER_LEN = 256 * 1024
+};
 
 // One end of a connection.
 struct tls_end {
