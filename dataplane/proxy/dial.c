@@ -53,6 +53,14 @@ static bool connect_to(struct proxy *proxy, struct pair *pair)
 	return true;
 }
 
+static void note_failure(struct proxy *proxy, struct pair *pair)
+{
+	counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
+	if (upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us) == UPSTREAM_EJECTED)
+		counter_inc(proxy->counters, COUNTER_PROXY_EJECTIONS);
+	pair->server_idx = UPSTREAM_NONE;
+}
+
 static void try_next(struct proxy *proxy, struct pair *pair)
 {
 	for (;;) {
@@ -65,8 +73,7 @@ static void try_next(struct proxy *proxy, struct pair *pair)
 			pair_set_phase(proxy, pair, PAIR_CONNECT);
 			return;
 		}
-		counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
-		(void)upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us);
+		note_failure(proxy, pair);
 	}
 }
 
@@ -134,10 +141,8 @@ bool pair_dialing(struct proxy *proxy, struct pair *pair)
 	struct leg *backend = &pair->legs[PAIR_BACKEND];
 
 	if (leg_is(backend, LEG_BROKEN)) {
-		counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
 		leg_abort(proxy, backend);
-		(void)upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us);
-		pair->server_idx = UPSTREAM_NONE;
+		note_failure(proxy, pair);
 		counter_inc(proxy->counters, COUNTER_PROXY_RETRIES);
 		try_next(proxy, pair);
 		return true;

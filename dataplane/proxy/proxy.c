@@ -2,6 +2,7 @@
 #include "proxy/proxy.h"
 
 #include "base/assert.h"
+#include "proxy/check.h"
 #include "proxy/forward.h"
 
 enum {
@@ -19,7 +20,7 @@ size_t proxy_footprint(const struct proxy_setup *setup)
 	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
-	       forward_footprint() + SPANS_LEN + PIECES_LEN + 2 * (size_t)ARENA_ALIGN;
+	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 2 * (size_t)ARENA_ALIGN;
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
@@ -42,7 +43,7 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
 	       pool_init(&proxy->redirects, arena, setup->n_redirects, sizeof(struct http_redirect)) &&
-	       upstream_init(&proxy->upstream, arena, &setup->upstream) &&
+	       checks_init(proxy, arena) && upstream_init(&proxy->upstream, arena, &setup->upstream) &&
 	       admission_init(
 		       &proxy->admission, arena, setup->n_sources, &setup->limits, setup->admission_key);
 }
@@ -105,7 +106,9 @@ static uint32_t take_events(struct proxy *proxy)
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t idx = (uint32_t)(ready[i].user >> 1);
 
-			if ((ready[i].events & TCP_EVENT_ACCEPTED) != 0)
+			if ((ready[i].user & CHECK_USER) != 0)
+				check_events(proxy, &ready[i]);
+			else if ((ready[i].events & TCP_EVENT_ACCEPTED) != 0)
 				pair_accept(proxy, &ready[i]);
 			else if (pool_in_use(&proxy->pairs, idx))
 				pair_events(proxy, pool_at(&proxy->pairs, idx), ready[i].user & 1,
@@ -147,6 +150,7 @@ uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
 	proxy->unfinished = false;
 	n = take_events(proxy);
 	n += run_timers(proxy);
+	n += checks_begin(proxy);
 	n += forward_run(proxy);
 	// What has no more to do now is woken by an event, a lane or its timer; only buffers come back
 	// silently.
@@ -157,7 +161,15 @@ uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
 
 uint64_t proxy_next_us(const struct proxy *proxy)
 {
-	return list_empty(&proxy->active) ? timer_wheel_next_us(&proxy->wheel) : 0;
+	uint64_t check_us = upstream_next_check_us(&proxy->upstream);
+	uint64_t timer_us = timer_wheel_next_us(&proxy->wheel);
+
+	if (!list_empty(&proxy->active))
+		return 0;
+	// A check that found no place waits for one that is out, and that one's end is an event.
+	if (pool_n_free(&proxy->checks) == 0)
+		return timer_us;
+	return timer_us < check_us ? timer_us : check_us;
 }
 
 void proxy_stop(struct proxy *proxy)
@@ -165,6 +177,7 @@ void proxy_stop(struct proxy *proxy)
 	uint32_t cursor = 0;
 	struct pair *pair;
 
+	checks_stop(proxy);
 	while ((pair = next_pair(proxy, &cursor)) != NULL)
 		pair_free(proxy, pair);
 }

@@ -53,6 +53,7 @@ struct proxy {
 	struct pool tls_conns;
 	struct pool preambles;
 	struct pool redirects;
+	struct pool checks;
 	struct list active; // pairs on which something may be done this turn
 	struct timer_wheel wheel;
 	struct upstream upstream;
