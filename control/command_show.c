@@ -166,7 +166,11 @@ enum command_result command_show_cores(struct command_call *call)
 		{"rx_packets", COUNTER_NET_RX_PACKETS, 14},
 		{"tx_packets", COUNTER_NET_TX_PACKETS, 14},
 		{"rx_tsc", COUNTER_WORKER_RX_TSC, 16},
-		{"timers_tsc", COUNTER_WORKER_TIMERS_TSC, 16},
+		{"tcp_in_tsc", COUNTER_WORKER_TCP_IN_TSC, 16},
+		{"lanes_tsc", COUNTER_WORKER_LANES_TSC, 16},
+		{"proxy_tsc", COUNTER_WORKER_PROXY_TSC, 16},
+		{"tcp_out_tsc", COUNTER_WORKER_TCP_OUT_TSC, 16},
+		{"refill_tsc", COUNTER_WORKER_REFILL_TSC, 16},
 		{"flush_tsc", COUNTER_WORKER_FLUSH_TSC, 16},
 		{"idle_tsc", COUNTER_WORKER_IDLE_TSC, 18},
 	};

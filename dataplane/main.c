@@ -7,6 +7,7 @@
 //   waiting for START --> running --> stopped      SIGTERM, SIGINT or STOP end it; a broken START leaves it
 //   waiting
 #include "base/clock.h"
+#include "crypto/openssl_heap.h"
 #include "ctl.h"
 #include "dataplane.h"
 #include "memfd.h"
@@ -243,6 +244,10 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (!openssl_heap_install()) {
+		(void)fprintf(stderr, "sluice-dataplane: OpenSSL's allocator can't be replaced\n");
+		return 1;
+	}
 	clock_init();
 	process.signal_fd = open_signals();
 	if (process.signal_fd < 0 || !ctl_open(&process.ctl, socket_path, reason, sizeof reason)) {

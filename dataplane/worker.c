@@ -339,8 +339,10 @@ static uint64_t next_due_us(const struct worker *worker)
 	uint64_t due_us = net_next_timer_us(worker->net);
 	uint64_t tcp_us = tcp_next_timer_us(worker->tcp);
 	uint64_t proxy_us = proxy_next_us(&worker->proxy);
+	uint64_t crypto_us = crypto_next_us(&worker->crypto);
 
 	due_us = tcp_us < due_us ? tcp_us : due_us;
+	due_us = crypto_us < due_us ? crypto_us : due_us;
 	return proxy_us < due_us ? proxy_us : due_us;
 }
 
