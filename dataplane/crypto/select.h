@@ -33,5 +33,6 @@ enum select_lanes select_resolve_lanes(enum select_lanes lanes);
 
 const char *select_lanes_name(enum select_lanes lanes);
 
-// One line for people: "lanes ifma, sha256 sha-ni, aead ipsec-mb 1.3.0 vaes, scalar 3.0.17". Returns its
+// One line for people: "lanes ifma, sha256 sha-ni, sha384 avx512, aead ipsec-mb 1.3.0 vaes, scalar 3.0.17".
+// Returns its length.
 size_t select_describe(enum select_lanes lanes, char *out, size_t out_len);
