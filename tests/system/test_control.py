@@ -3,6 +3,7 @@
 reloads, certificates over the socket, clients that misbehave, metrics read by real parsers."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -144,12 +145,23 @@ control: {{socket: {self.socket}, metrics: "127.0.0.1:{METRICS_PORT}", log: {{ra
 
     def end(self):
         self.lab.end(self.process)
+        self.dataplane_pids |= {int(pid) for pid in re.findall(r'started \S+, pid (\d+)$', self.logged(), re.M)}
         for pid in self.dataplane_pids:
+            if not is_dataplane(pid):
+                continue
             try:
                 os.kill(pid, signal.SIGTERM)
             except ProcessLookupError:
                 continue
             wait_for(lambda pid=pid: not is_alive(pid), f'dataplane {pid} to end')
+
+
+def is_dataplane(pid):
+    try:
+        with open(f'/proc/{pid}/cmdline', encoding='utf-8') as f:
+            return 'sluice-dataplane' in f.read()
+    except FileNotFoundError:
+        return False
 
 
 def is_alive(pid):
