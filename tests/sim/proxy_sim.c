@@ -830,7 +830,7 @@ int main(int argc, char **argv)
 	struct tls_identity *identity;
 
 	(void)signal(SIGABRT, on_abort);
-	twin_start(8191, 1500, APP_BUFFER_LEN);
+	twin_start(8191, 1500, APP_BUFFER_LEN, 0);
 	small_pool = packet_pool_create("sim_small", N_BUFFERS, PROXY_SMALL_LEN, 0, 0);
 	record_pool = packet_pool_create("sim_record", N_BUFFERS, PROXY_RECORD_LEN, 0, 0);
 	SLUICE_ASSERT(small_pool != NULL && record_pool != NULL);
