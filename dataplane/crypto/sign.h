@@ -40,8 +40,8 @@ void signing_init(struct signing *signing, void *owner);
 enum sign_status sign_start(struct crypto *crypto, struct signing *signing, const struct private_key *key,
 	const struct scheme *scheme, struct span message);
 
-// The same for a message that was hashed elsewhere with the scheme's hash (TLS 1.2's CertificateVerify covers a
-// whole transcript). Not for Ed25519, which hashes for itself (asserted).
+// The same for a message that was hashed elsewhere with the scheme's hash (TLS 1.2's CertificateVerify covers
+// a whole transcript). Not for Ed25519, which hashes for itself (asserted).
 enum sign_status sign_start_digest(struct crypto *crypto, struct signing *signing,
 	const struct private_key *key, const struct scheme *scheme, const uint8_t *digest);
 

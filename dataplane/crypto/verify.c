@@ -59,8 +59,8 @@ static enum verify_status verify_rsa(struct lane_engine *engine, enum mb_rsa_siz
 	return good ? VERIFY_GOOD : VERIFY_BAD;
 }
 
-static bool verify_digest_now(const struct public_key *key, const struct scheme *scheme, struct span digest,
-	struct span signature);
+static bool verify_digest_now(
+	const struct public_key *key, const struct scheme *scheme, struct span digest, struct span signature);
 
 enum verify_status verify_start_digest(struct crypto *crypto, struct verification *verification,
 	const struct public_key *key, const struct scheme *scheme, const struct span digest_and_signature[2])
@@ -82,11 +82,13 @@ enum verify_status verify_start(struct crypto *crypto, struct verification *veri
 	const struct public_key *key, const struct scheme *scheme, const struct span message_and_signature[2])
 {
 	uint8_t digest[HASH_MAX_LEN];
-	struct span digest_and_signature[2] = {span_of(digest, hash_len(scheme->hash)), message_and_signature[1]};
+	struct span digest_and_signature[2] = {
+		span_of(digest, hash_len(scheme->hash)), message_and_signature[1]};
 
 	if (scheme->kind == SCHEME_KIND_ED25519)
-		return verify_now(key, scheme, message_and_signature[0], message_and_signature[1]) ? VERIFY_GOOD
-												   : VERIFY_BAD;
+		return verify_now(key, scheme, message_and_signature[0], message_and_signature[1])
+			       ? VERIFY_GOOD
+			       : VERIFY_BAD;
 	hash_digest(scheme->hash, message_and_signature[0], digest);
 	return verify_start_digest(crypto, verification, key, scheme, digest_and_signature);
 }
@@ -153,8 +155,8 @@ bool verify_now(
 	return good;
 }
 
-static bool verify_digest_now(const struct public_key *key, const struct scheme *scheme, struct span digest,
-	struct span signature)
+static bool verify_digest_now(
+	const struct public_key *key, const struct scheme *scheme, struct span digest, struct span signature)
 {
 	EVP_PKEY *pkey = public_key_to_pkey(key);
 	EVP_PKEY_CTX *context = pkey != NULL ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;

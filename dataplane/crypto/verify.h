@@ -34,8 +34,8 @@ enum verify_status verify_start(struct crypto *crypto, struct verification *veri
 	const struct public_key *key, const struct scheme *scheme,
 	const struct span message_and_signature[2]);
 
-// The same for a message that was hashed elsewhere with the scheme's hash: digest and signature. Not for Ed25519
-// (asserted).
+// The same for a message that was hashed elsewhere with the scheme's hash: digest and signature. Not for
+// Ed25519 (asserted).
 enum verify_status verify_start_digest(struct crypto *crypto, struct verification *verification,
 	const struct public_key *key, const struct scheme *scheme, const struct span digest_and_signature[2]);
 

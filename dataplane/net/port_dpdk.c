@@ -171,8 +171,8 @@ static uint32_t choose_capabilities(
 		(info->flow_type_rss_offloads & RSS_TYPES) == RSS_TYPES)
 		capabilities |= PORT_CAN_RSS;
 	capabilities &= ~config->disabled_capabilities;
-	// TAP does these in software, and wrongly: it adds up chains as if every piece were of even length, and packets
-	// that its TSO can't cut it refuses for ever.
+	// TAP does these in software, and wrongly: it adds up chains as if every piece were of even length,
+	// and packets that its TSO can't cut it refuses for ever.
 	if (strcmp(info->driver_name, "net_tap") == 0)
 		return capabilities & ~(uint32_t)PORT_CAN_TX_CHECKSUM;
 	if ((info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 &&
