@@ -36,7 +36,7 @@ enum command_result command_set_log(struct command_call *call)
 
 enum command_result command_rotate_ticket_keys(struct command_call *call)
 {
-	if (!ticket_keys_rotate(&call->control->ticket_keys, (int64_t)time(NULL)))
+	if (!control_rotate_ticket_keys(call->control))
 		answer_error(&call->answer, "the system has no randomness; nothing was changed");
 	return COMMAND_ANSWERED;
 }

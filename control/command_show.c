@@ -86,10 +86,9 @@ enum command_result command_show_info(struct command_call *call)
 	answer_number(answer, "certificates", 0, control->certs->n_certs);
 	answer_number(answer, "server_names", 0, control->certs->n_names);
 	answer_number(answer, "transactions_open", 0, control->transactions.n);
-	answer_bool(answer, "snapshot_published", 0, false);
-	answer_string(answer, "snapshot_note", 0,
-		"the control link of this release carries no listeners, backends, certificates or ticket "
-		"keys");
+	answer_bool(answer, "snapshot_published", 0, control->publisher.published != 0);
+	answer_number(answer, "snapshot_generation", 0, control->publisher.published);
+	answer_string(answer, "snapshot_refused", 0, control->publisher.reason);
 	answer_string(answer, "tls12_resumption", 0,
 		control->config->tls.tls12_resumption ? "on; makes no new key exchange, so its secrecy is "
 							"bounded by the life of session and ticket key"

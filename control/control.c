@@ -21,6 +21,10 @@ static void on_link_changed(void *context, enum link_state before, enum link_sta
 	struct control *control = context;
 
 	supervise_link_changed(&control->supervise, before, now, reason);
+	if (now == LINK_RUNNING)
+		publisher_link_up(&control->publisher);
+	else
+		publisher_link_down(&control->publisher);
 	(void)sd_notifyf(0, "STATUS=dataplane %s", link_state_name(now));
 }
 
@@ -34,6 +38,13 @@ static void on_event(void *context, const struct log_event *event)
 	server_event(&control->server, line);
 }
 
+static void on_answered(void *context, const char *reason)
+{
+	struct control *control = context;
+
+	publisher_answered(&control->publisher, reason);
+}
+
 static void apply_log(struct control *control)
 {
 	const struct config_log *config = &control->config->control.log;
@@ -42,13 +53,21 @@ static void apply_log(struct control *control)
 		(enum log_level)config->level, (uint32_t)config->rate);
 }
 
+bool control_rotate_ticket_keys(struct control *control)
+{
+	if (!ticket_keys_rotate(&control->ticket_keys, (int64_t)time(NULL)))
+		return false;
+	publisher_ticket_keys_changed(&control->publisher);
+	return true;
+}
+
 static void rotate_when_due(struct control *control, int64_t now_s)
 {
 	const int64_t rotate_s = (int64_t)(control->config->tls.tickets.rotate / 1000000);
 
 	if (ticket_keys_due_s(&control->ticket_keys, now_s, rotate_s) != 0)
 		return;
-	if (ticket_keys_rotate(&control->ticket_keys, now_s))
+	if (control_rotate_ticket_keys(control))
 		LOG(&control->log, LOG_LEVEL_NOTICE, "tickets", "the ticket keys were rotated");
 	else
 		LOG(&control->log, LOG_LEVEL_ERROR, "tickets",
@@ -114,6 +133,7 @@ void control_take_certs(struct control *control, struct cert_set *certs)
 {
 	cert_set_free(control->certs);
 	control->certs = certs;
+	publisher_snapshot_changed(&control->publisher);
 }
 
 // Puts the OCSP responses of before to certificates that were just loaded.
@@ -153,7 +173,7 @@ void control_take(struct control *control, struct config *config, struct cert_se
 static bool open_parts(struct control *control, struct text *reason)
 {
 	const struct dataplane_link_owner owner = {
-		.context = control, .changed = on_link_changed, .event = on_event};
+		.context = control, .changed = on_link_changed, .event = on_event, .answered = on_answered};
 
 	control->base = event_base_new();
 	control->key_context = key_context_create();
@@ -178,6 +198,7 @@ bool control_open(struct control *control, struct config_errors *errors)
 	struct text reason = {0};
 
 	control->started_s = control->loaded_s = (int64_t)time(NULL);
+	publisher_init(&control->publisher, control);
 	control->config = config_load(control->config_path, errors);
 	if (control->config == NULL)
 		return false;
@@ -232,6 +253,7 @@ void control_close(struct control *control)
 		dataplane_link_close(&control->link);
 		event_base_free(control->base);
 	}
+	publisher_destroy(&control->publisher);
 	counter_reader_close(&control->counters);
 	transactions_close_all(&control->transactions);
 	ticket_keys_destroy(&control->ticket_keys);

@@ -16,6 +16,7 @@
 #include "fetch.h"
 #include "log.h"
 #include "metrics.h"
+#include "publisher.h"
 #include "reload.h"
 #include "server.h"
 #include "supervise.h"
@@ -40,6 +41,7 @@ struct control {
 	struct dataplane_link link;
 	struct counter_reader counters;
 	struct supervise supervise;
+	struct publisher publisher;
 	struct reload reload;
 	struct fetch fetch;
 	struct server server;
@@ -65,3 +67,6 @@ void control_take(struct control *control, struct config *config, struct cert_se
 
 // Takes over another set of certificates under the same configuration.
 void control_take_certs(struct control *control, struct cert_set *certs);
+
+// Makes new ticket keys and publishes them. False: the system has no randomness; nothing was changed.
+bool control_rotate_ticket_keys(struct control *control) __attribute__((warn_unused_result));

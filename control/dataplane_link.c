@@ -55,6 +55,7 @@ void dataplane_link_close(struct dataplane_link *link)
 	if (link->facts.counter_fd >= 0)
 		(void)close(link->facts.counter_fd);
 	link->fd = link->facts.counter_fd = -1;
+	link->publishing = false;
 	link->state = LINK_DOWN;
 }
 
@@ -114,6 +115,7 @@ static size_t len_of(uint16_t type)
 		return sizeof(struct ipc_hello_answer);
 	case IPC_REFUSED:
 	case IPC_START_ANSWER:
+	case IPC_ANSWER:
 		return sizeof(struct ipc_refused);
 	case IPC_EVENT:
 		return sizeof(struct ipc_event);
@@ -139,7 +141,8 @@ static const char *fault_of(const union message *message, size_t len)
 		return "the dataplane is of another version; control and dataplane must be of one release";
 	if (len_of(header->type) != len)
 		return "the dataplane sent a message of a kind or length that does not exist";
-	if ((header->type == IPC_START_ANSWER && !text_ends(message->refused.reason, IPC_REASON_MAX)) ||
+	if (((header->type == IPC_START_ANSWER || header->type == IPC_ANSWER) &&
+		    !text_ends(message->refused.reason, IPC_REASON_MAX)) ||
 		(header->type == IPC_HELLO_ANSWER &&
 			!text_ends(message->hello_answer.release, IPC_NAME_MAX)) ||
 		(header->type == IPC_EVENT && (message->event.event.details_len > LOG_EVENT_DETAILS_MAX ||
@@ -188,6 +191,18 @@ static bool take_start_answer(struct dataplane_link *link, const struct ipc_refu
 	return true;
 }
 
+// An answer that comes when the dataplane has been told to stop interests nobody any more.
+static bool take_answer(struct dataplane_link *link, const struct ipc_refused *answer)
+{
+	if (link->state == LINK_STOPPING)
+		return true;
+	if (link->state != LINK_RUNNING || !link->publishing || answer->header.id != link->asked_id)
+		return false;
+	link->publishing = false;
+	link->owner.answered(link->owner.context, answer->reason);
+	return true;
+}
+
 static bool take_message(struct dataplane_link *link, const union message *message, int *fd)
 {
 	switch (message->header.type) {
@@ -195,6 +210,8 @@ static bool take_message(struct dataplane_link *link, const union message *messa
 		return take_hello_answer(link, &message->hello_answer, fd);
 	case IPC_START_ANSWER:
 		return take_start_answer(link, &message->refused, fd);
+	case IPC_ANSWER:
+		return take_answer(link, &message->refused);
 	case IPC_EVENT:
 		link->n_events++;
 		link->owner.event(link->owner.context, &message->event.event);
@@ -314,6 +331,13 @@ void dataplane_link_start(struct dataplane_link *link, int records_fd)
 	SLUICE_ASSERT(link->state == LINK_WAITING);
 	link->state = LINK_STARTING;
 	ask(link, IPC_START, records_fd);
+}
+
+void dataplane_link_publish(struct dataplane_link *link, enum ipc_type type, int records_fd)
+{
+	SLUICE_ASSERT(link->state == LINK_RUNNING && !link->publishing);
+	link->publishing = true;
+	ask(link, type, records_fd);
 }
 
 void dataplane_link_stop(struct dataplane_link *link)

@@ -37,6 +37,8 @@ struct dataplane_link_owner {
 	// `reason` is empty or says why a state came about: a hang-up, a refusal.
 	void (*changed)(void *context, enum link_state before, enum link_state now, const char *reason);
 	void (*event)(void *context, const struct log_event *event);
+	// The answer to dataplane_link_publish; an empty reason: done.
+	void (*answered)(void *context, const char *reason);
 };
 
 // What HELLO_ANSWER and START_ANSWER told.
@@ -56,7 +58,8 @@ struct dataplane_link {
 	int fd;
 	enum link_state state;
 	uint32_t next_id;
-	uint32_t asked_id; // of the question that is open
+	uint32_t asked_id; // of the last question
+	bool publishing;   // an answer to dataplane_link_publish is to come
 	uint64_t n_events;
 	struct dataplane_facts facts;
 };
@@ -70,6 +73,10 @@ bool dataplane_link_connect(struct dataplane_link *link, const char *path)
 
 // Hands over a sealed memfd of records (publish.h), which stays the caller's. In WAITING only (asserted).
 void dataplane_link_start(struct dataplane_link *link, int records_fd);
+
+// Hands over a memfd of what may change while the dataplane runs (PRIVATE_KEYS, CERTIFICATES, TICKET_KEYS,
+// SNAPSHOT), which stays the caller's. In RUNNING only (asserted), one at a time: the next after `answered`.
+void dataplane_link_publish(struct dataplane_link *link, enum ipc_type type, int records_fd);
 
 // Ends the dataplane. In WAITING and RUNNING only (asserted).
 void dataplane_link_stop(struct dataplane_link *link);

@@ -90,7 +90,8 @@ void publish_start(const struct config *config, struct text *out_records)
 	struct ipc_dataplane record = {.memory_len = dataplane->memory,
 		.n_workers = (uint32_t)dataplane->n_workers,
 		.poll = (uint8_t)dataplane->poll,
-		.huge_pages = (uint8_t)dataplane->huge_pages};
+		.huge_pages = (uint8_t)dataplane->huge_pages,
+		.n_connections = (uint32_t)config->limits.connections};
 
 	copy_name(record.name, sizeof record.name, dataplane->name);
 	for (size_t i = 0; i < dataplane->n_workers; i++)

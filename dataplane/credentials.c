@@ -120,13 +120,21 @@ static void leave_chunk(struct credentials *credentials, uint16_t idx)
 		arena_destroy(&chunk->arena);
 }
 
-static void forget(struct credentials *credentials, struct credential *credential)
+static void leave_bucket(struct credentials *credentials, struct credential *credential)
 {
 	uint32_t *place = bucket_of(credentials, credential->id);
 
+	if (credential->nameless)
+		return;
 	while (pool_at(&credentials->entries, *place) != credential)
 		place = &((struct credential *)pool_at(&credentials->entries, *place))->next;
 	*place = credential->next;
+	credential->nameless = true;
+}
+
+static void forget(struct credentials *credentials, struct credential *credential)
+{
+	leave_bucket(credentials, credential);
 	private_key_destroy(credential->key);
 	leave_chunk(credentials, credential->key_chunk);
 	if (credential->certificate != NULL)
@@ -290,5 +298,16 @@ void credentials_sweep(struct credentials *credentials)
 
 		if (credential != NULL && credential->n_users == 0)
 			forget(credentials, credential);
+	}
+}
+
+void credentials_forget_ids(struct credentials *credentials)
+{
+	credentials_sweep(credentials);
+	for (uint32_t idx = 0; idx < credentials->entries.n_items; idx++) {
+		struct credential *credential = any_entry(credentials, idx);
+
+		if (credential != NULL)
+			leave_bucket(credentials, credential);
 	}
 }

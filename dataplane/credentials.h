@@ -35,6 +35,7 @@ struct credential {
 	uint32_t n_users; // snapshots
 	uint16_t key_chunk;
 	uint16_t certificate_chunk;
+	bool nameless; // in no bucket
 	const struct private_key *key;
 	const struct tls_certificate *certificate; // NULL until it has arrived
 };
@@ -63,6 +64,10 @@ bool credentials_add_certificates(struct credentials *credentials, struct span r
 
 // The whole entry of an id, or NULL.
 struct credential *credentials_find(struct credentials *credentials, uint32_t id);
+
+// A new control process numbers its certificates afresh: what is there keeps serving the snapshots that use
+// it, but is found no more, and the rest is wiped.
+void credentials_forget_ids(struct credentials *credentials);
 
 // A snapshot uses an entry; was refused after all; or is gone, and what nobody else uses is wiped.
 void credentials_use(struct credential *credential);

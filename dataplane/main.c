@@ -144,6 +144,15 @@ static void forward_events(void)
 	}
 }
 
+static void accept_control(void)
+{
+	const bool attached = process.ctl.control_fd >= 0;
+
+	ctl_accept(&process.ctl);
+	if (!attached && process.ctl.control_fd >= 0 && process.dataplane.running)
+		credentials_forget_ids(&process.dataplane.publication.credentials);
+}
+
 static void run(void)
 {
 	while (!process.stopping) {
@@ -160,7 +169,7 @@ static void run(void)
 		if (fds[2].revents != 0)
 			serve_request();
 		if (fds[1].revents != 0)
-			ctl_accept(&process.ctl);
+			accept_control();
 		forward_events();
 		if (process.dataplane.running)
 			publication_read_mail(&process.dataplane.publication);

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publisher.h"
+
+#include "control.h"
+#include "publish.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	BATCH_MAX = 4096, // certificates of one message
+};
+
+void publisher_init(struct publisher *publisher, struct control *control)
+{
+	*publisher = (struct publisher){.control = control};
+}
+
+static void drop_batch(struct publisher *publisher)
+{
+	for (size_t i = 0; i < publisher->n_batch; i++)
+		cert_release(publisher->batch[i]);
+	free(publisher->batch);
+	publisher->batch = NULL;
+	publisher->n_batch = 0;
+}
+
+void publisher_destroy(struct publisher *publisher)
+{
+	drop_batch(publisher);
+	free(publisher->sent);
+	publisher->sent = NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a;
+	const uint32_t y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool was_sent(const struct publisher *publisher, uint32_t id)
+{
+	return publisher->n_sent != 0 &&
+	       bsearch(&id, publisher->sent, publisher->n_sent, sizeof id, compare_ids) != NULL;
+}
+
+// Adds the batch to what was sent. Without memory the process ends, as everywhere in control.
+static void note_sent(struct publisher *publisher)
+{
+	const size_t n = publisher->n_sent + publisher->n_batch;
+
+	if (n > publisher->sent_capacity) {
+		publisher->sent_capacity = 2 * n;
+		publisher->sent = realloc(
+			publisher->sent, publisher->sent_capacity * sizeof *publisher->sent);
+		if (publisher->sent == NULL)
+			abort();
+	}
+	for (size_t i = 0; i < publisher->n_batch; i++)
+		publisher->sent[publisher->n_sent++] = publisher->batch[i]->id;
+	qsort(publisher->sent, publisher->n_sent, sizeof *publisher->sent, compare_ids);
+}
+
+// Takes the next certificates that the dataplane has not got. False: it has all.
+static bool take_batch(struct publisher *publisher)
+{
+	const struct cert_set *certs = publisher->control->certs;
+
+	for (size_t i = 0; i < certs->n_certs && publisher->n_batch < BATCH_MAX; i++) {
+		if (was_sent(publisher, certs->certs[i]->id))
+			continue;
+		if (publisher->batch == NULL)
+			publisher->batch = calloc(BATCH_MAX, sizeof(struct cert *));
+		if (publisher->batch == NULL)
+			abort();
+		publisher->batch[publisher->n_batch++] = cert_reference(certs->certs[i]);
+	}
+	return publisher->n_batch != 0;
+}
+
+// Sends a memfd, which is closed here, and waits for its answer.
+static void send_step(struct publisher *publisher, enum publisher_step step, enum ipc_type type, int fd)
+{
+	if (fd < 0) {
+		LOG(&publisher->control->log, LOG_LEVEL_ERROR, "publish", "no memfd: %s", strerror(errno));
+		publisher->step = PUBLISHER_IDLE;
+		return;
+	}
+	publisher->step = step;
+	dataplane_link_publish(&publisher->control->link, type, fd);
+}
+
+static void send_secret(struct publisher *publisher, enum publisher_step step, enum ipc_type type,
+	struct publish_secret secret)
+{
+	send_step(publisher, step, type, secret.fd);
+	publish_secret_end(&secret);
+}
+
+static void send_text(
+	struct publisher *publisher, enum publisher_step step, enum ipc_type type, struct text *records)
+{
+	const int fd = publish_memfd("sluice-records", records);
+
+	send_step(publisher, step, type, fd);
+	if (fd >= 0)
+		(void)close(fd);
+	text_free(records);
+}
+
+static void send_certificates(struct publisher *publisher)
+{
+	struct text records = {0};
+
+	for (size_t i = 0; i < publisher->n_batch; i++)
+		publish_certificate(publisher->batch[i], &records);
+	send_text(publisher, PUBLISHER_CERTIFICATES, IPC_CERTIFICATES, &records);
+}
+
+static void send_snapshot(struct publisher *publisher)
+{
+	struct control *control = publisher->control;
+	struct text records = {0};
+
+	publisher->snapshot_due = false;
+	publish_snapshot(control->config, control->certs, ++publisher->generation, &records);
+	send_text(publisher, PUBLISHER_SNAPSHOT, IPC_SNAPSHOT, &records);
+}
+
+// Sends the next thing that the dataplane lacks.
+static void go_on(struct publisher *publisher)
+{
+	struct control *control = publisher->control;
+
+	if (control->link.state != LINK_RUNNING || publisher->step != PUBLISHER_IDLE)
+		return;
+	if (publisher->snapshot_due && take_batch(publisher)) {
+		send_secret(publisher, PUBLISHER_KEYS, IPC_PRIVATE_KEYS,
+			publish_private_keys(publisher->batch, publisher->n_batch));
+	} else if (publisher->ticket_keys_due) {
+		publisher->ticket_keys_due = false;
+		send_secret(publisher, PUBLISHER_TICKET_KEYS, IPC_TICKET_KEYS,
+			publish_ticket_keys(&control->ticket_keys));
+	} else if (publisher->snapshot_due) {
+		send_snapshot(publisher);
+	}
+}
+
+static const char *step_name(enum publisher_step step)
+{
+	static const char *const names[] = {
+		[PUBLISHER_IDLE] = "nothing",
+		[PUBLISHER_KEYS] = "private keys",
+		[PUBLISHER_CERTIFICATES] = "certificates",
+		[PUBLISHER_TICKET_KEYS] = "ticket keys",
+		[PUBLISHER_SNAPSHOT] = "snapshot",
+	};
+
+	return names[step];
+}
+
+void publisher_answered(struct publisher *publisher, const char *reason)
+{
+	const enum publisher_step step = publisher->step;
+	struct log *log = &publisher->control->log;
+
+	publisher->step = PUBLISHER_IDLE;
+	(void)snprintf(publisher->reason, sizeof publisher->reason, "%s", reason);
+	if (reason[0] != '\0') {
+		LOG(log, LOG_LEVEL_ERROR, "publish", "the dataplane refuses the %s: %s", step_name(step),
+			reason);
+		drop_batch(publisher);
+		// Nothing is tried again before something changes: it would be refused again.
+		publisher->snapshot_due = false;
+		go_on(publisher);
+		return;
+	}
+	if (step == PUBLISHER_KEYS) {
+		send_certificates(publisher);
+		return;
+	}
+	if (step == PUBLISHER_CERTIFICATES) {
+		note_sent(publisher);
+		drop_batch(publisher);
+	} else if (step == PUBLISHER_SNAPSHOT) {
+		publisher->published = publisher->generation;
+		LOG(log, LOG_LEVEL_INFO, "publish", "snapshot %llu is in place",
+			(unsigned long long)publisher->generation);
+	}
+	go_on(publisher);
+}
+
+void publisher_link_up(struct publisher *publisher)
+{
+	publisher_link_down(publisher);
+	publisher->snapshot_due = publisher->ticket_keys_due = true;
+	go_on(publisher);
+}
+
+void publisher_link_down(struct publisher *publisher)
+{
+	drop_batch(publisher);
+	publisher->n_sent = 0;
+	publisher->published = 0;
+	publisher->step = PUBLISHER_IDLE;
+	publisher->reason[0] = '\0';
+}
+
+void publisher_snapshot_changed(struct publisher *publisher)
+{
+	publisher->snapshot_due = true;
+	go_on(publisher);
+}
+
+void publisher_ticket_keys_changed(struct publisher *publisher)
+{
+	publisher->ticket_keys_due = true;
+	go_on(publisher);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps the running dataplane at what the control process has: sends what it lacks, one message at a time,
+// and the next when the last was answered.
+//
+//   idle --something changed, or the dataplane runs--> keys --> certificates --> ... --> ticket keys -->
+//   snapshot --> idle
+//
+// A certificate crosses once in the life of a link; what changes while messages are on their way is sent
+// after them. A refused snapshot leaves the dataplane with what it had; the reason is logged and shown until
+// something changes.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cert;
+struct control;
+
+enum publisher_step {
+	PUBLISHER_IDLE,
+	PUBLISHER_KEYS,
+	PUBLISHER_CERTIFICATES,
+	PUBLISHER_TICKET_KEYS,
+	PUBLISHER_SNAPSHOT,
+};
+
+struct publisher {
+	struct control *control;
+	enum publisher_step step;
+	bool snapshot_due;
+	bool ticket_keys_due;
+	uint32_t *sent; // ids of certificates that the dataplane has, in ascending order
+	size_t n_sent;
+	size_t sent_capacity;
+	struct cert **batch; // certificates on their way, referenced
+	size_t n_batch;
+	uint64_t generation; // of the last snapshot sent
+	uint64_t published;  // of the last one that was taken; 0: none
+	char reason[256];    // why the last one was refused; empty: it was not
+};
+
+void publisher_init(struct publisher *publisher, struct control *control);
+
+// The dataplane runs (and knows nothing of us yet), or is lost.
+void publisher_link_up(struct publisher *publisher);
+void publisher_link_down(struct publisher *publisher);
+
+// Configuration or certificates changed; ticket keys did.
+void publisher_snapshot_changed(struct publisher *publisher);
+void publisher_ticket_keys_changed(struct publisher *publisher);
+
+// The dataplane's answer to the last message; an empty reason: done.
+void publisher_answered(struct publisher *publisher, const char *reason);
+
+void publisher_destroy(struct publisher *publisher);
