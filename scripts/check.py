@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The stages of ./check. Each adds to one count, which the last line tells."""
+import concurrent.futures
 import glob
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 import time
 
 os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FUZZ_SECONDS = 4
+FUZZ_SECONDS = 3
 SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dfuzz=true']
 
 count = {'passed': 0, 'failed': 0, 'skipped': 0}
@@ -80,21 +81,24 @@ def stage_sanitized():
         meson_tests('build-asan', ['unit', 'packet', 'sim', 'sanitized'])
 
 
+def fuzz_one(target):
+    name = os.path.basename(target)
+    scratch = f'build-asan/fuzz-{name}'
+    os.makedirs(scratch, exist_ok=True)
+    corpus = f'tests/fuzz/corpus/{name[len("fuzz_"):]}'
+    command = [target, f'-max_total_time={FUZZ_SECONDS}', '-timeout=20', '-rss_limit_mb=4096', '-print_final_stats=1',
+               f'-artifact_prefix={scratch}/', scratch] + ([corpus] if os.path.isdir(corpus) else [])
+    return name, run(command)
+
+
 def stage_fuzz():
     """Each fuzz target for a few seconds from its corpus; ./soak fuzz has the hours."""
     if not build('build-asan', SANITIZERS, compiler='clang-14'):
         return
-    for target in sorted(glob.glob('build-asan/tests/fuzz/fuzz_*')):
-        name = os.path.basename(target)
-        if os.path.isdir(target):
-            continue
-        scratch = f'build-asan/fuzz-{name}'
-        os.makedirs(scratch, exist_ok=True)
-        corpus = f'tests/fuzz/corpus/{name[len("fuzz_"):]}'
-        command = [target, f'-max_total_time={FUZZ_SECONDS}', '-timeout=10', '-rss_limit_mb=4096', '-print_final_stats=1',
-                   f'-artifact_prefix={scratch}/', scratch] + ([corpus] if os.path.isdir(corpus) else [])
-        result = run(command)
-        note(f'fuzz: {name}', 'passed' if result.returncode == 0 else 'failed', result.stdout)
+    targets = [target for target in sorted(glob.glob('build-asan/tests/fuzz/fuzz_*')) if not os.path.isdir(target)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, result in pool.map(fuzz_one, targets):
+            note(f'fuzz: {name}', 'passed' if result.returncode == 0 else 'failed', result.stdout)
 
 
 def stage_tidy():
