@@ -29,6 +29,7 @@ static inline void a_control_open(struct control *control)
 	struct config_errors errors = {0};
 
 	memset(control, 0, sizeof *control);
+	publisher_init(&control->publisher, control);
 	control->config_path = "test.yaml";
 	control->config = config_parse("test.yaml", a_configuration, strlen(a_configuration), &errors);
 	SLUICE_ASSERT(control->config != NULL);

@@ -295,6 +295,5 @@ int main(void)
 		cmocka_unit_test(secrets_of_clients_are_given_back),
 	};
 
-	publisher_init(&control.publisher, &control);
 	return cmocka_run_group_tests(tests, open_control, close_control);
 }
