@@ -38,10 +38,45 @@ def system(_seconds):
     for program in ('build/dataplane/sluice-dataplane', 'build/tests/seam/sluice-dataplane-trap'):
         for test in sorted(glob.glob('tests/system/test_*.py')):
             yield f'{os.path.basename(program)}: {os.path.basename(test)}', ['python3', test], {
-                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000'}
+                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000'}
 
 
-KINDS = {'fuzz': fuzz, 'system': system}
+def sim(seconds):
+    """Deterministic simulations: thousands of fresh seeds, in slices until the time is over."""
+    build('build')
+    first, end = int(time.time()) % 1000000000, time.monotonic() + seconds
+    while time.monotonic() < end:
+        for name, count in (('tcp_sim', 1000), ('proxy_sim', 200)):
+            yield f'{name} {first} {count}', [f'build/tests/sim/{name}', str(first), str(count)], {}
+        first += 1000
+
+
+def differential(_seconds):
+    """Crypto kernels against OpenSSL, mail preambles against a direct connection, nonces without repetition: long counts."""
+    build('build')
+    for name in ('x25519', 'nist', 'ecdsa', 'ed25519'):
+        yield f'test_mb_{name}', [f'build/tests/unit/crypto/test_mb_{name}', '20000'], {}
+    yield 'test_crypto_mb_rsa', ['build/tests/unit/crypto/test_crypto_mb_rsa', '2000'], {}
+    yield 'test_crypto_pools', ['build/tests/unit/crypto/test_crypto_pools', '100000000'], {}
+    yield 'preamble_differential', ['build/tests/unit/proxy/test_proxy_preamble_differential', '1', '200000'], {}
+
+
+def kat(_seconds):
+    """Known answers, every vector in every lane on both bodies."""
+    build('build')
+    for test in sorted(glob.glob('build/tests/kat/test_kat_*')):
+        if not os.path.isdir(test):
+            yield os.path.basename(test), [test], {'KAT_ALL_TURNS': '1'}
+
+
+def suites(_seconds):
+    """Packet scripts, constant time, other implementations, units: what ./check runs of them, under no time limit."""
+    build('build')
+    for suite in ('packet', 'ct', 'interop', 'unit'):
+        yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {}
+
+
+KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system}
 
 
 def main():
