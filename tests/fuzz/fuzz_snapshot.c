@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Snapshots and the records of keys and certificates as the control link carries them. Whatever they say,
+// decoding ends with a deployment in which every index holds, or with a reason and nothing changed.
+#include "base/assert.h"
+#include "deployment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static struct credentials credentials;
+static struct net_address_config addresses[2];
+static struct net_config net;
+
+static void open_once(void)
+{
+	if (net.n_addresses != 0)
+		return;
+	SLUICE_ASSERT(credentials_init(&credentials, SELECT_LANES_SCALAR));
+	addresses[0] = (struct net_address_config){.addr = ip_addr_v4_of(198, 51, 100, 1), .prefix_len = 120};
+	addresses[1] = (struct net_address_config){
+		.addr = {.bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, .prefix_len = 64};
+	net.addresses = addresses;
+	net.n_addresses = 2;
+}
+
+static void check(const struct deployment *deployment)
+{
+	for (uint32_t i = 0; i < deployment->proxy.n_listeners; i++) {
+		const struct proxy_listener *listener = &deployment->proxy.listeners[i];
+		bool wants_tls = listener->protocol == LISTENER_TLS || listener->protocol == LISTENER_MAIL;
+
+		SLUICE_ASSERT(listener->pool_idx == UINT32_MAX || listener->pool_idx < deployment->n_pools);
+		SLUICE_ASSERT((listener->tls != NULL) == wants_tls);
+	}
+	SLUICE_ASSERT(deployment->proxy.n_backends == deployment->n_pools);
+	for (uint32_t i = 0; i < deployment->n_pools; i++)
+		SLUICE_ASSERT(deployment->pools[i].n_servers >= 1 &&
+			      deployment->pools[i].n_servers <= UPSTREAM_SERVERS_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	char reason[IPC_REASON_MAX] = "";
+	struct deployment *deployment;
+
+	open_once();
+	if (!credentials_add_keys(&credentials, span_of(data, len), reason))
+		SLUICE_ASSERT(reason[0] != '\0');
+	if (!credentials_add_certificates(&credentials, span_of(data, len), reason))
+		SLUICE_ASSERT(reason[0] != '\0');
+	reason[0] = '\0';
+	deployment = deployment_decode(span_of(data, len), &credentials, &net, reason);
+	SLUICE_ASSERT((deployment == NULL) == (reason[0] != '\0'));
+	if (deployment != NULL) {
+		check(deployment);
+		deployment_free(deployment, &credentials);
+	}
+	credentials_sweep(&credentials);
+	SLUICE_ASSERT(credentials.entries.n_used == 0);
+	return 0;
+}
