@@ -290,19 +290,31 @@ static bool cookies_are_out(const struct tcp *tcp)
 	return tcp->cookies_out && tcp->now_ms - tcp->cookie_ms <= COOKIE_LIFE_MS;
 }
 
+// Whether the segment's numbers are those of a cookie. Its sender's first number is one less than the segment's,
+// or, in a keepalive probe, the same: whose third segment was lost and who has nothing to say sends nothing else.
+static bool brings_cookie(
+	const struct tcp_rx *rx, const struct seq iss, struct seq *out_irs, struct syn_cookie *out_facts)
+{
+	const struct flow_key *key = &rx->segment->key;
+
+	*out_irs = seq_add(rx->seq, -1u);
+	if (syn_cookie_check(rx->tcp, key, *out_irs, iss, out_facts))
+		return true;
+	*out_irs = rx->seq;
+	return rx->len <= 1 && syn_cookie_check(rx->tcp, key, *out_irs, iss, out_facts);
+}
+
 // Whether the segment brings back a cookie of ours; if so, and if there is room, rx->conn is the connection.
 static bool accept_cookie(struct tcp_rx *rx, uint32_t tag)
 {
 	struct tcp *tcp = rx->tcp;
-	const struct flow_key *key = &rx->segment->key;
 	struct agreement agreed = {.iss = seq_add(rx->ack, -1u),
-		.irs = seq_add(rx->seq, -1u),
 		.tag = tag,
-		.ts_offset = tcp_isn_for(tcp, key).ts_offset};
+		.ts_offset = tcp_isn_for(tcp, &rx->segment->key).ts_offset};
 	bool timestamps = tcp->config.timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0;
 	struct syn_cookie facts;
 
-	if (!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
+	if (!brings_cookie(rx, agreed.iss, &agreed.irs, &facts) ||
 		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
 		tcp_count(tcp, COUNTER_TCP_COOKIE_REFUSED);
 		return false;

@@ -5,11 +5,12 @@
 #include "net/packet_pool.h"
 #include "seam/clock_virtual.h"
 
+#include <malloc.h>
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 enum {
-	APP_BUFFERS = 8191,
+	APP_BUFFERS = 2047,
 	ETHERNET_LEN = 14,
 	SETTLE_US = 5 * 1000 * 1000, // duplicate address detection and the first announcements
 	SETTLE_STEP_US = 10 * 1000
@@ -33,6 +34,9 @@ void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len, u
 	static char *arguments[] = {
 		name, cores, no_huge, no_pci, no_shared, memory, no_telemetry, log_level, NULL};
 
+	// What one twin gives back the next one takes: to trim the heap in between costs page faults.
+	(void)mallopt(M_TRIM_THRESHOLD, INT32_MAX);
+	(void)mallopt(M_MMAP_THRESHOLD, INT32_MAX);
 	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
 	pool_len = n_buffers;
 	rx_pool = packet_pool_create("twin_rx", n_buffers, mtu_max, cache_len, 0);
@@ -136,11 +140,11 @@ static void open_stack(struct twin *twin, uint32_t side, struct port *port)
 						    1;
 	if (!net_config_check(&stack->config, reason, sizeof reason))
 		sluice_assert_failed(reason, __FILE__, __LINE__, __func__);
-	SLUICE_ASSERT(log_ring_init(&stack->log, &twin->arena, 64, 0));
-	stack->net = net_init(&setup, &twin->arena, clock_now_us());
+	SLUICE_ASSERT(log_ring_init(&stack->log, twin->arena, 64, 0));
+	stack->net = net_init(&setup, twin->arena, clock_now_us());
 	SLUICE_ASSERT(stack->net != NULL);
 	stack->tcp = tcp_init(
-		&twin->options->tcp[side], &twin->arena, stack->net, &stack->counters, clock_now_us());
+		&twin->options->tcp[side], twin->arena, stack->net, &stack->counters, clock_now_us());
 	SLUICE_ASSERT(stack->tcp != NULL);
 }
 
@@ -152,6 +156,21 @@ static size_t arena_len(const struct twin_options *options)
 	       2 * net_footprint(&config) + (1 << 20);
 }
 
+// One mapping serves all twins of the process, one after the other: to make and fault in a new one each time
+// costs more than most seeds do.
+static void take_arena(struct twin *twin, size_t len)
+{
+	static struct arena kept;
+
+	if (kept.capacity < len) {
+		arena_destroy(&kept);
+		SLUICE_ASSERT(arena_init(&kept, len));
+	}
+	twin->arena = &kept;
+	memset(kept.start, 0, kept.used);
+	kept.used = 0;
+}
+
 void twin_open(struct twin *twin, const struct twin_options *options)
 {
 	struct port_mem_config wire = {.seed = options->seed | 1};
@@ -160,7 +179,7 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 	clock_virtual_reset();
 	memset(twin, 0, sizeof *twin);
 	twin->options = options;
-	SLUICE_ASSERT(arena_init(&twin->arena, arena_len(options)));
+	take_arena(twin, arena_len(options));
 	for (uint8_t i = 0; i < 2; i++) {
 		wire.ends[i] = (struct port_mem_end){.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
 			.mtu = options->mtu,
@@ -195,7 +214,6 @@ void twin_close(struct twin *twin)
 	SLUICE_ASSERT(rte_mempool_avail_count(rx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(tx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(app_pool) == APP_BUFFERS);
-	arena_destroy(&twin->arena);
 }
 
 void twin_receive(struct twin *twin, uint32_t side)

@@ -44,7 +44,7 @@ struct twin_options {
 
 struct twin {
 	struct twin_stack stacks[2];
-	struct arena arena;
+	struct arena *arena; // kept from twin to twin
 	const struct twin_options *options;
 };
 
