@@ -13,7 +13,10 @@
 enum {
 	TSO_LEN_MAX = 64000,
 	PACE_RTT_MIN_US = 1000,  // below this the wheel's tick is too coarse, and queues are short
-	PACE_BURST_SEGMENTS = 10 // what may go out at once after a pause (RFC 6928)
+	PACE_BURST_SEGMENTS = 10, // what may go out at once after a pause (RFC 6928)
+	// Buffers come back with acknowledgements: thousands of connections that ask in every turn would only
+	// delay these.
+	STARVED_RETRY_US = 1000
 };
 
 // What one connection is sending in this turn.
@@ -23,7 +26,7 @@ struct output {
 	struct tcp_conn_cold *cold;
 	uint32_t seg_max; // payload of one segment, SACK blocks subtracted
 	bool sent_any;
-	bool starved; // a buffer or entry was missing: try again next turn
+	bool starved; // a buffer or entry was missing: try again a little later
 };
 
 // Microseconds that n_bytes take at the pace: the window per round trip, doubled in slow start, a fifth more
@@ -348,5 +351,5 @@ void tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 			o.starved = true;
 	}
 	if (o.starved)
-		tcp_conn_want_output(tcp, conn);
+		tcp_timer_set(tcp, conn, TCP_TIMER_PACE, tcp->now_us + STARVED_RETRY_US);
 }

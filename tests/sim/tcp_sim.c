@@ -42,6 +42,7 @@ struct end {
 	uint32_t chunk;     // bytes per tcp_send
 	uint32_t appetite;  // bytes consumed per turn at most
 	uint64_t hungry_us; // when it reads again
+	uint64_t wake_us;   // when it has to be asked without anything else happening
 	uint32_t rest_us;   // how long it waits between reads
 };
 
@@ -252,8 +253,10 @@ static void end_write(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		if (tcp_send_space(tcp, conn) < len)
 			return;
 		mbuf = twin_app_buffer();
-		if (mbuf == NULL)
+		if (mbuf == NULL) {
+			end->wake_us = clock_now_us() + 1000;
 			return;
+		}
 		data = (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)(len + 3));
 		SLUICE_ASSERT(data != NULL);
 		for (uint32_t i = 0; i < len; i++)
@@ -277,8 +280,12 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 	struct tcp_piece pieces[64];
 	uint32_t n, n_read = 0;
 
-	if (tcp_readable(conn) == 0 || clock_now_us() < end->hungry_us)
+	if (tcp_readable(conn) == 0)
 		return;
+	if (clock_now_us() < end->hungry_us) {
+		end->wake_us = end->hungry_us;
+		return;
+	}
 	n = tcp_peek(conn, pieces, 64);
 	for (uint32_t i = 0; i < n && n_read < end->appetite; i++) {
 		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len
@@ -291,6 +298,8 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 	}
 	tcp_consume(tcp_of(side), conn, n_read);
 	end->hungry_us = clock_now_us() + end->rest_us;
+	if (tcp_readable(conn) != 0)
+		end->wake_us = end->hungry_us;
 	sim.progress_us = clock_now_us();
 }
 
@@ -313,6 +322,7 @@ static void end_work(struct flow *flow, uint32_t side)
 		return;
 	conn = tcp_conn_at(tcp_of(side), end->handle);
 	SLUICE_ASSERT(conn != NULL);
+	end->wake_us = UINT64_MAX;
 	end_read(flow, side, conn);
 	end_write(flow, side, conn);
 	// The reset may be lost, and an idle server has no way to know.
@@ -443,19 +453,18 @@ static bool all_done(void)
 	       (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
 }
 
-static uint64_t next_us(void)
+// When one side has something to do: its stack, or the owners of its ends.
+static uint64_t next_us(uint32_t side)
 {
-	uint64_t next = twin_next_us(&sim.twin);
+	uint64_t next = twin_side_next_us(&sim.twin, side);
 
 	for (uint32_t i = 0; i < sim.n_flows; i++) {
 		const struct flow *flow = &sim.flows[i];
 
-		if (!flow->started && flow->start_us < next)
+		if (side == 0 && !flow->started && flow->start_us < next)
 			next = flow->start_us;
-		for (uint32_t side = 0; side < 2; side++)
-			if (flow->ends[side].alive && flow->ends[side].hungry_us > clock_now_us() &&
-				flow->ends[side].hungry_us < next)
-				next = flow->ends[side].hungry_us;
+		if (flow->ends[side].alive && flow->ends[side].wake_us < next)
+			next = flow->ends[side].wake_us;
 	}
 	return next;
 }
@@ -470,14 +479,18 @@ static void run_seed(uint64_t seed)
 		sim.flows[i].start_us += clock_now_us();
 	sim.progress_us = clock_now_us();
 	while (!all_done()) {
-		uint64_t next;
+		uint64_t next[2];
 
-		turn(0);
-		turn(1);
-		next = next_us();
+		// Whoever has nothing to do would do nothing.
+		for (uint32_t side = 0; side < 2; side++)
+			if (next_us(side) <= clock_now_us())
+				turn(side);
+		next[0] = next_us(0);
+		next[1] = next_us(1);
+		next[0] = next[0] < next[1] ? next[0] : next[1];
 		SLUICE_ASSERT(clock_now_us() < (uint64_t)END_BOUND_S * 1000000);
 		SLUICE_ASSERT(clock_now_us() - sim.progress_us < STALL_BOUND_US);
-		clock_virtual_set_now(next > clock_now_us() ? next : clock_now_us() + 1);
+		clock_virtual_set_now(next[0] > clock_now_us() ? next[0] : clock_now_us() + 1);
 	}
 	twin_close(&sim.twin);
 }

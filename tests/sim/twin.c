@@ -240,17 +240,21 @@ void twin_send(struct twin *twin, uint32_t side)
 	net_flush(stack->net, now_us);
 }
 
-uint64_t twin_next_us(const struct twin *twin)
+uint64_t twin_side_next_us(const struct twin *twin, uint32_t side)
 {
+	const struct twin_stack *stack = &twin->stacks[side];
+	uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
+		net_next_timer_us(stack->net)};
 	uint64_t next_us = UINT64_MAX;
 
-	for (uint32_t i = 0; i < 2; i++) {
-		const struct twin_stack *stack = &twin->stacks[i];
-		uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
-			net_next_timer_us(stack->net)};
-
-		for (uint32_t k = 0; k < 3; k++)
-			next_us = due[k] < next_us ? due[k] : next_us;
-	}
+	for (uint32_t i = 0; i < 3; i++)
+		next_us = due[i] < next_us ? due[i] : next_us;
 	return next_us;
+}
+
+uint64_t twin_next_us(const struct twin *twin)
+{
+	uint64_t next_us[2] = {twin_side_next_us(twin, 0), twin_side_next_us(twin, 1)};
+
+	return next_us[0] < next_us[1] ? next_us[0] : next_us[1];
 }

@@ -64,7 +64,8 @@ struct rte_mbuf *twin_app_buffer(void);
 void twin_receive(struct twin *twin, uint32_t side);
 void twin_send(struct twin *twin, uint32_t side);
 
-// When something is due at the earliest: frames that arrive and timers, of both.
+// When something is due at the earliest: frames that arrive and timers, of one stack or of both.
+uint64_t twin_side_next_us(const struct twin *twin, uint32_t side);
 uint64_t twin_next_us(const struct twin *twin);
 
 static inline uint64_t twin_count(const struct twin *twin, uint32_t side, enum counter id)
