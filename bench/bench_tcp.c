@@ -12,7 +12,8 @@
 //   tcp_pure_ack_tsc      building one and taking one
 //   tcp_open_close_*      a connection from SYN to the last acknowledgement of its FIN, without data
 //   tcp_bytes_per_idle_connection, tcp_held   N connections opened and held
-#include "measure.h"
+//   tcp_goodput_virtual_* Mbit/s over a lossy wire, see bench_tcp.h
+#include "bench_tcp.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -433,6 +434,7 @@ int main(int argc, char **argv)
 	ack_rows(measure, measure_options.n_samples);
 	open_close_rows(measure, measure_options.n_samples);
 	held_rows(measure, n_held);
+	bench_tcp_goodput_rows(measure);
 	measure_finish(measure);
 	return 0;
 }
