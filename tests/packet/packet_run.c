@@ -13,7 +13,8 @@
 //   path mtu=N [chain] [tso] [v6]     likewise
 //   listen                on port 80
 //   connect               from port 5000 to port 80; `connect in-use` when that must fail
-//   handshake [OPTION...] a whole passive open; options as of in, for the SYN: mss= ws= sackok ts ecn win=
+//   handshake [OPTION...] a whole passive open; options as of in, for the SYN: mss= ws= sackok ts ecn win=;
+//                         rtt=MS passes between SYN-ACK and acknowledgement
 //
 //   in FLAGS [seq=N] [ack=N] [len=N] [win=N] [mss=N] [ws=N] [sackok] [ts=V,E] [sack=A-B,...] [ce]
 //                         arrives; FLAGS as tcpdump's: S F R P . U E C, - for none; options=HEX instead of
@@ -353,6 +354,8 @@ static void do_handshake(char **words, uint32_t n)
 	if (!next_sent() || (run.next.flags & (SEGMENT_SYN | SEGMENT_ACK)) != (SEGMENT_SYN | SEGMENT_ACK))
 		fail("no SYN-ACK", "");
 	run.have_next = false;
+	if (value_of(words, n, "rtt") != NULL)
+		do_wait(value_of(words, n, "rtt"));
 	n_in = 0;
 	in[n_in++] = ack;
 	in[n_in++] = seq1;

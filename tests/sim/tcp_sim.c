@@ -360,8 +360,9 @@ static struct flow *flow_of_ready(uint32_t side, const struct tcp_ready *ready)
 	return &sim.flows[idx];
 }
 
-// The third segment of the handshake was lost, and the client, which believes itself connected, had nothing to
-// send for longer than the server remembers a half-open peer (the SYN cache for 31 s, a cookie for a minute).
+// The third segment of the handshake was lost, and the client, which believes itself connected, had nothing
+// to send for longer than the server remembers a half-open peer (the SYN cache for 31 s, a cookie for a
+// minute).
 static bool half_open_forgotten(const struct flow *flow, uint32_t side)
 {
 	return side == 0 && flow->ends[0].open && !flow->ends[1].open &&
