@@ -54,7 +54,7 @@ class Proxy:
         give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
         usable(laboratory, self.namespace, OWN6)
         self.nginx = start_nginx(laboratory, self.namespace)
-        self.certificates = {}
+        self.certificates, self.told = {}, []
         for number, (name, kind) in enumerate((('ec', 'ec'), ('rsa', 'rsa'))):
             self.add_certificate(number, name, kind, ('proxy.test', '*.wild.test'))
         self.link.publish(lab.TICKET_KEYS, snapshot.ticket_key_records())
@@ -257,15 +257,17 @@ def a_dead_backend_is_said(laboratory):
 
 
 def told(proxy, wanted, check=lambda fields: True, seconds=5):
-    """The fields of the first event of that name that fits."""
+    """The fields of the first event of that name that fits; it is not told again."""
     found = []
 
     def look():
-        found.extend(fields for name, fields in map(events.decode, proxy.link.drain_events()) if name == wanted and check(fields))
+        proxy.told.extend(map(events.decode, proxy.link.drain_events()))
+        found.extend(event for event in proxy.told if event[0] == wanted and check(event[1]))
         return found
 
     wait_for(look, f'an event {wanted}', seconds)
-    return found[0]
+    proxy.told.remove(found[0])
+    return found[0][1]
 
 
 def events_tell_what_happened(laboratory):
