@@ -90,6 +90,11 @@ static inline struct pair_facts *pair_facts(const struct proxy *proxy, const str
 	return &proxy->facts[pool_index(&proxy->pairs, pair)];
 }
 
+static inline struct tally_listener_row *pair_row(const struct proxy *proxy, const struct pair *pair)
+{
+	return &proxy->listener_tallies[pair->listener->tally_idx];
+}
+
 void pair_accept(struct proxy *proxy, const struct tcp_ready *ready);
 void pair_events(struct proxy *proxy, struct pair *pair, uint8_t side, uint16_t events);
 

@@ -33,7 +33,8 @@ struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
 	struct counters *counters;
-	struct log_ring *log; // NULL: events go nowhere
+	struct tallies tallies; // NULLs: nobody wants to see them
+	struct log_ring *log;   // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -52,6 +53,7 @@ struct proxy {
 	struct counters *counters;
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
+	struct tally_listener_row *listener_tallies;
 	const struct proxy_config *config;
 	struct pool pairs;
 	struct pair_facts *facts; // of each pair, by the same index
