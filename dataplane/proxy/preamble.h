@@ -87,6 +87,9 @@ struct preamble_config {
 // The defaults of a protocol: RFC 5321 4.5.3.2, RFC 9051 5.4 ...
 void preamble_config_default(struct preamble_config *config, enum preamble_protocol protocol);
 
+// The port whose connections begin with TLS (RFC 8314 7; IANA's submissions, imaps, pop3s); 0: there is none.
+uint16_t preamble_implicit_port(enum preamble_protocol protocol);
+
 // One per worker: what all its preambles share.
 struct preamble_worker {
 	struct counters *counters;

@@ -39,8 +39,7 @@ backends:
 # name, address, options; {own} is filled in.
 BACKENDS = (('postfix', f'{PEER}:2525', 'proxy-protocol: v2'), ('submission', f'{PEER}:2587', 'xclient: on'), ('imap', f'{PEER}:2143', 'proxy-protocol: v2'),
             ('pop3', f'{PEER}:2110', 'proxy-protocol: v2'), ('sieve', f'{PEER}:2190', 'proxy-protocol: v2'))
-LISTENERS = (('mx', (25,), 'smtp', 'tls: starttls, security: may', 'postfix'), ('submission', (587,), 'smtp', 'tls: starttls, security: encrypt', 'submission'),
-             ('submissions', (465,), 'smtp', 'tls: implicit', 'submission'), ('imap', (143,), 'imap', 'tls: starttls', 'imap'),
+LISTENERS = (('mx', (25,), 'smtp', 'tls: starttls, security: may', 'postfix'), ('submission', (587, 465), 'smtp', 'tls: both, security: encrypt, mail: {commands: 50}', 'submission'), ('imap', (143,), 'imap', 'tls: starttls', 'imap'),
              ('imaps', (993,), 'imap', 'tls: implicit', 'imap'), ('pop3', (110,), 'pop3', 'tls: starttls', 'pop3'), ('pop3s', (995,), 'pop3', 'tls: implicit', 'pop3'),
              ('sieve', (4190,), 'managesieve', 'tls: starttls', 'sieve'))
 
@@ -255,7 +254,9 @@ class MailLab:
         self.ready()
 
     def server_log(self, server='postfix'):
-        with open(os.path.join(self.place.folder, server, 'log'), encoding='utf-8') as f:
+        """Of a server in the common place, or of "place/server"."""
+        folder = self.folder if '/' in server else self.place.folder
+        with open(os.path.join(folder, server, 'log'), encoding='utf-8') as f:
             return f.read()
 
     @contextlib.contextmanager
