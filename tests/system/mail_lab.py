@@ -58,15 +58,19 @@ smtp_host_lookup = native
 smtpd_tls_security_level = none
 smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
 message_size_limit = 80000000
-virtual_mailbox_limit = 0
-virtual_mailbox_domains = mail.test
+alias_maps =
+smtpd_forbid_bare_newline = yes
+{more}
+'''
+POSTFIX_MAILBOXES = '''virtual_mailbox_domains = mail.test
 virtual_mailbox_base = {mailboxes}
 virtual_mailbox_maps = static:inbox/
+virtual_mailbox_limit = 0
 virtual_minimum_uid = 1000
 virtual_uid_maps = static:{vmail}
 virtual_gid_maps = static:{vmail}
-smtpd_forbid_bare_newline = yes
-{more}
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {auth}
 '''
 POSTFIX_MASTER = '''{services}
 postlog   unix-dgram n - n - 1 postlogd
@@ -233,7 +237,7 @@ class MailLab:
         place = place or self.place
         folder = os.path.join(place.folder, 'postfix')
         self.make_queue(folder)
-        place.write('postfix/main.cf', POSTFIX_MAIN.format(folder=folder, host=host, networks=networks, mailboxes=self.mailboxes, vmail=VMAIL, more=more))
+        place.write('postfix/main.cf', POSTFIX_MAIN.format(folder=folder, host=host, networks=networks, more=more))
         place.write('postfix/master.cf', POSTFIX_MASTER.format(services=services))
         process = place.spawn('/usr/lib/postfix/sbin/master', '-d', stdout=self.log, stderr=self.log)
         self.wait_for_port(*ports)
@@ -250,13 +254,13 @@ class MailLab:
 
     def start_servers(self):
         self.start_dovecot()
-        self.start_postfix(more=f'smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {self.place.folder}/dovecot/sasl')
+        self.start_postfix(more=POSTFIX_MAILBOXES.format(mailboxes=self.mailboxes, vmail=VMAIL, auth=f'{self.place.folder}/dovecot/sasl'))
         self.ready()
 
-    def server_log(self, server='postfix'):
+    def server_log(self, server='postfix', name='log'):
         """Of a server in the common place, or of "place/server"."""
         folder = self.folder if '/' in server else self.place.folder
-        with open(os.path.join(folder, server, 'log'), encoding='utf-8') as f:
+        with open(os.path.join(folder, server, name), encoding='utf-8') as f:
             return f.read()
 
     @contextlib.contextmanager
@@ -265,7 +269,7 @@ class MailLab:
         try:
             yield
         except BaseException:
-            for name in (self.log.name, *glob.glob(f'{self.folder}/*/*/log')):
+            for name in (self.log.name, *glob.glob(f'{self.folder}/*/*/*log')):
                 with open(name, encoding='utf-8', errors='replace') as f:
                     print(f'--- {name}', *f.read().splitlines()[-40:], sep='\n')
             raise

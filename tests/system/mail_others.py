@@ -67,7 +67,7 @@ def send_by_exim(mail, port, text):
                           f'out:\n  driver = manualroute\n  route_list = * {NAME} byname\n  host_find_failed = defer\n  self = send\n  transport = out\n',
                           f'out:\n  driver = smtp\n  port = {port}\n  hosts_require_tls = *\n  tls_verify_certificates = {mail.ca}\n  tls_verify_hosts = *\n'
                           f'  tls_verify_cert_hostnames = *\n  protocol = {"smtps" if port == 465 else "smtp"}\n  tls_sni = {NAME}\n')
-    place.inside('exim4', '-odf', '-f', 'a@client.test', 'inbox@mail.test', input=text.replace(b'\r\n', b'\n').decode('latin-1'))
+    place.feed(text.replace(b'\r\n', b'\n'), 'exim4', '-odf', '-oi', '-f', 'a@client.test', 'inbox@mail.test')
     return place
 
 
@@ -84,7 +84,7 @@ smtp_dns_support_level = disabled
 smtp_bind_address = {CLIENT}
 default_transport = smtp
 ''')
-    wait_for(lambda: os.path.exists(f'{place.folder}/postfix/spool/public/pickup'), 'Postfix to start')
+    wait_for(lambda: os.path.exists(f'{place.folder}/postfix/spool/public/pickup'), 'Postfix to start', 40)
     return place
 
 
