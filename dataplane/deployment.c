@@ -83,6 +83,13 @@ static struct span keep(struct decoding *decoding, struct span bytes)
 	return span_of(copy, bytes.len);
 }
 
+// A name whose end was checked.
+static const char *keep_name(struct decoding *decoding, const char *name)
+{
+	// The terminating zero is one more byte than keep copies, and memory of the arena is zero.
+	return (const char *)keep(decoding, span_of_string(name)).data;
+}
+
 // ---- backends
 // -------------------------------------------------------------------------------------------------------
 
@@ -188,6 +195,7 @@ static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_b
 	for (uint32_t i = 0; i < record->n_servers; i++)
 		if (!read_server(decoding, record->name, &pool->servers[i]))
 			return false;
+	out->name = keep_name(decoding, record->name);
 	out->proxy_protocol = (enum proxy_protocol_version)record->proxy;
 	if (!read_sources(decoding, record, out, &source_given))
 		return false;
@@ -387,6 +395,9 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		return refuse(decoding, "snapshot: listener '%s': client certificates are not supported",
 			record->name);
 	*out = (struct proxy_listener){
+		.name = keep_name(decoding, record->name),
+		.log_handshakes = record->log_handshakes != 0,
+		.log_connections = record->log_connections != 0,
 		.route_idx = idx,
 		.pool_idx = record->backend_idx,
 		.reject_unknown_names = record->reject_unknown_name != 0,

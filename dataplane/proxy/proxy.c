@@ -16,11 +16,12 @@ enum {
 size_t proxy_footprint(const struct proxy_setup *setup)
 {
 	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
+	       setup->n_pairs * sizeof(struct pair_facts) +
 	       pool_footprint(2 * setup->n_pairs, sizeof(struct tls_conn)) +
 	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
-	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 2 * (size_t)ARENA_ALIGN;
+	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 3 * (size_t)ARENA_ALIGN;
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
@@ -30,15 +31,18 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 		.counters = setup->counters,
 		.small_pool = setup->small_pool,
 		.record_pool = setup->record_pool,
+		.log = {.ring = setup->log},
 		.source_key = setup->source_key,
 		.now_us = now_us};
 	list_init(&proxy->active);
 	timer_wheel_init(&proxy->wheel, now_us);
 	proxy->preamble_worker.counters = setup->counters;
 	proxy->batch = forward_init(arena);
+	proxy->facts = arena_alloc(arena, setup->n_pairs * sizeof(struct pair_facts), ARENA_ALIGN);
 	proxy->spans = arena_alloc(arena, SPANS_LEN, ARENA_ALIGN);
 	proxy->pieces = arena_alloc(arena, PIECES_LEN, ARENA_ALIGN);
-	return proxy->batch != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
+	return proxy->batch != NULL && proxy->facts != NULL && proxy->spans != NULL &&
+	       proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
 	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
@@ -179,5 +183,5 @@ void proxy_stop(struct proxy *proxy)
 
 	checks_stop(proxy);
 	while ((pair = next_pair(proxy, &cursor)) != NULL)
-		pair_free(proxy, pair);
+		pair_abort(proxy, pair, COUNTER_PROXY_STOPPED);
 }

@@ -12,11 +12,14 @@
 #include "base/timer_wheel.h"
 #include "proxy/admission.h"
 #include "proxy/listener.h"
+#include "proxy/proxy_log.h"
 #include "proxy/upstream.h"
 #include "tcp/tcp.h"
 #include "tls/engine.h"
 
+struct log_ring;
 struct pair;
+struct pair_facts;
 struct rte_mempool;
 
 enum {
@@ -30,6 +33,7 @@ struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
 	struct counters *counters;
+	struct log_ring *log; // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -50,6 +54,7 @@ struct proxy {
 	struct rte_mempool *record_pool;
 	const struct proxy_config *config;
 	struct pool pairs;
+	struct pair_facts *facts; // of each pair, by the same index
 	struct pool tls_conns;
 	struct pool preambles;
 	struct pool redirects;
@@ -59,6 +64,7 @@ struct proxy {
 	struct upstream upstream;
 	struct admission admission;
 	struct preamble_worker preamble_worker;
+	struct proxy_log log;
 	uint64_t now_us;
 	uint64_t source_key;
 	uint32_t n_handshakes; // under way

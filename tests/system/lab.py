@@ -170,6 +170,12 @@ class Link:
         if reason:
             raise Refused(reason)
 
+    def drain_events(self):
+        """All events so far; those that the dataplane has told are there when the greeting's answer is."""
+        self.hello()
+        taken, self.events = self.events, []
+        return taken
+
     def stop(self):
         body, _ = self.ask(STOP, STOPPED)
         return struct.unpack('=Q', body)[0]
