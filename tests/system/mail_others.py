@@ -112,11 +112,14 @@ Pass secret
 SSLType {"IMAPS" if ssl else "STARTTLS"}
 CertificateFile {mail.ca}
 AuthMechs PLAIN
+
 IMAPStore far
 Account sluice
+
 MaildirStore near
 Path {folder}/
 Inbox {folder}/inbox
+
 Channel all
 Far :far:
 Near :near:

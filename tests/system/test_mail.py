@@ -163,6 +163,24 @@ def counters_tell_the_share(mail):
         assert (count['implicit'] > 0) == (protocol != 'sieve'), (protocol, count)
 
 
+def the_log_speaks_as_postfix_does(mail):
+    """A line for each session, with protocol and HELO; one for a failed handshake; one for each conversation that was ended."""
+    script = 'EHLO picky.test\r\nSTARTTLS\r\n'
+    subprocess.run(['openssl', 's_client', '-connect', f'{OWN}:25', '-starttls', 'smtp', '-name', 'picky.test', '-tls1_2', '-cipher', 'AES128-SHA'], input=script,
+                   capture_output=True, text=True, timeout=20, check=False)
+    wanted = (rf'tls_session: mx/smtp: Anonymous TLS connection established from unknown\[{CLIENT}\]: TLSv1.3 with cipher TLS_AES_\d+_GCM_SHA\d+ \(\d+/\d+ bits\) '
+              rf'key-exchange X25519 server-signature (ECDSA \(P-256\)|RSA-PSS) server-digest SHA256 to SNI {NAME}, STARTTLS, HELO client.test, ',
+              rf'tls_session: submission/smtp: Anonymous TLS connection established from unknown\[{CLIENT}\].* to SNI {NAME}, [0-9.]+ s',
+              rf'tls_session: imap/imap: .*{CLIENT}.* STARTTLS', r'tls_session: imaps/imap: ', r'tls_session: pop3/pop3: .* STARTTLS', r'tls_session: sieve/managesieve: .* STARTTLS',
+              rf'tls_session: mx/smtp: .* TLSv1.2 with cipher ECDHE-ECDSA-AES\d+-GCM-SHA\d+ .* STARTTLS',
+              rf'tls_failure: mx: TLS handshake failed from unknown\[{CLIENT}\]: handshake_failure \(alert 40 sent\), protocol smtp, .*ciphers offered .*STARTTLS, HELO picky.test',
+              r'connection_end: mx/smtp: connection from .* ended: preambles_closed, injection, backend postfix')
+    for pattern in wanted:
+        wait_for(lambda: re.search(pattern, mail.read_log()), f'a line of the log like {pattern}', 20)
+    for line in mail.read_log().splitlines():
+        assert 'injected' not in line and 'secret' not in line, line
+
+
 def mail_behind_sluice(laboratory):
     mail = MailLab(laboratory)
     mail.start_servers()
@@ -172,6 +190,7 @@ def mail_behind_sluice(laboratory):
         other_clients(mail)
         what_bad_input_gets(mail)
         counters_tell_the_share(mail)
+        the_log_speaks_as_postfix_does(mail)
     mail.stop()
 
 
