@@ -16,6 +16,7 @@
 #include "net/checksum.h"
 #include "net/ethernet.h"
 #include "net/icmp.h"
+#include "net/icmp6_output.h"
 #include "net/instance.h"
 #include "net/nd.h"
 #include "net/packet.h"
@@ -121,6 +122,22 @@ static enum counter refused_next_header(uint8_t next_header)
 	}
 }
 
+// RFC 3810 5.1: a listener query, the one message of use to us that has an extension header, and always this
+// one.
+static bool parse_query(struct packet *packet)
+{
+	if (packet->hop_limit != MLD_HOP_LIMIT || packet->transport_len < ROUTER_ALERT_LEN + WIRE_ICMP_LEN ||
+		packet->transport[ROUTER_ALERT_LEN] != ICMP6_MLD_QUERY ||
+		(memcmp(packet->transport, router_alert_header[0], ROUTER_ALERT_LEN) != 0 &&
+			memcmp(packet->transport, router_alert_header[1], ROUTER_ALERT_LEN) != 0))
+		return false;
+	packet->protocol = IP_PROTOCOL_ICMP6;
+	packet->transport += ROUTER_ALERT_LEN;
+	packet->transport_len -= ROUTER_ALERT_LEN;
+	packet->is_query = true;
+	return true;
+}
+
 // RFC 8200 3. No extension header is walked: the first one ends the packet.
 static enum counter parse_ip6(struct packet *packet)
 {
@@ -142,6 +159,8 @@ static enum counter parse_ip6(struct packet *packet)
 	packet->transport = packet->ip + WIRE_IP6_LEN;
 	if (ip_addr_is_v4(&packet->source) || ip_addr_is_v4(&packet->destination))
 		return COUNTER_NET_DROP_SOURCE;
+	if (packet->protocol == IP6_HOP_BY_HOP && parse_query(packet))
+		return PACKET_OK;
 	if (packet->protocol != IP_PROTOCOL_TCP && packet->protocol != IP_PROTOCOL_ICMP6)
 		return refused_next_header(packet->protocol);
 	return PACKET_OK;
@@ -175,7 +194,7 @@ static enum counter accept_addresses(const struct net *net, struct packet *packe
 
 	packet->own = find_own(net, packet);
 	if (packet->own == NULL) {
-		if (!is_nd || !nd_is_our_group(&packet->destination))
+		if (!(is_nd || packet->is_query) || !nd_is_our_group(&packet->destination))
 			return COUNTER_NET_DROP_DESTINATION;
 	} else if (!packet->link_unicast) {
 		// RFC 1122 3.3.6: a unicast packet in a broadcast frame is somebody's mistake.
