@@ -143,6 +143,10 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 		.peer_authenticated = report->peer_authenticated,
 		.name_len = report->name_len < PAIR_NAME_MAX ? report->name_len : PAIR_NAME_MAX};
 	memcpy(facts->name, report->name, facts->name_len);
+	tally_listener_add(pair_row(proxy, pair),
+		report->resumed ? TALLY_LISTENER_HANDSHAKES_RESUMED : TALLY_LISTENER_HANDSHAKES_FULL, 1);
+	if (report->version == TLS_VERSION_12)
+		tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_12, 1);
 	counter_inc(proxy->counters,
 		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
 	proxy_log_session(proxy, pair);
@@ -153,7 +157,41 @@ void pair_note_failure(struct proxy *proxy, struct pair *pair)
 	const struct leg *client = &pair->legs[PAIR_CLIENT];
 
 	counter_inc(proxy->counters, COUNTER_PROXY_HANDSHAKES_FAILED);
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_FAILED, 1);
 	proxy_log_failure(proxy, pair, client->tls_status == TLS_FAILED ? NULL : cut_reason(pair));
+}
+
+static void tally_end(struct proxy *proxy, const struct pair *pair)
+{
+	struct tally_listener_row *row = pair_row(proxy, pair);
+
+	tally_listener_add(row, TALLY_LISTENER_CLOSED, 1);
+	switch (pair->end_reason) {
+	case COUNTER_PROXY_ENDED:
+	case COUNTER_PROXY_REDIRECTS:
+		tally_listener_add(row, TALLY_LISTENER_ENDED, 1);
+		break;
+	case COUNTER_PROXY_RESET:
+	case COUNTER_PROXY_TRUNCATED:
+	case COUNTER_PROXY_TLS_FAULTS:
+		tally_listener_add(row, TALLY_LISTENER_RESET, 1);
+		break;
+	case COUNTER_PROXY_TIMEOUT_HANDSHAKE:
+	case COUNTER_PROXY_TIMEOUT_CONNECT:
+	case COUNTER_PROXY_TIMEOUT_IDLE:
+	case COUNTER_PROXY_TIMEOUT_LINGER:
+	case COUNTER_PROXY_TIMEOUT_TOTAL:
+		tally_listener_add(row, TALLY_LISTENER_TIMED_OUT, 1);
+		break;
+	case COUNTER_PROXY_NO_ROUTE:
+		tally_listener_add(row, TALLY_LISTENER_NO_ROUTE, 1);
+		break;
+	case COUNTER_PROXY_NO_BACKEND:
+		tally_listener_add(row, TALLY_LISTENER_NO_BACKEND, 1);
+		break;
+	default:
+		break;
+	}
 }
 
 void pair_free(struct proxy *proxy, struct pair *pair)
@@ -162,6 +200,7 @@ void pair_free(struct proxy *proxy, struct pair *pair)
 		proxy->n_handshakes--;
 		pair_note_failure(proxy, pair);
 	}
+	tally_end(proxy, pair);
 	proxy_log_end(proxy, pair);
 	leg_abort(proxy, &pair->legs[PAIR_CLIENT]);
 	leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
@@ -206,6 +245,7 @@ void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason
 
 void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict)
 {
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_REFUSED, 1);
 	proxy_log_refused(proxy, pair->listener, &pair->addresses, refusal_counters[verdict]);
 	pair_abort(proxy, pair, refusal_counters[verdict]);
 }
@@ -268,6 +308,7 @@ static struct pair *refuse(struct proxy *proxy, const struct proxy_listener *lis
 	const struct proxy_addresses *addresses, enum counter reason)
 {
 	counter_inc(proxy->counters, reason);
+	tally_listener_add(&proxy->listener_tallies[listener->tally_idx], TALLY_LISTENER_REFUSED, 1);
 	proxy_log_refused(proxy, listener, addresses, reason);
 	return NULL;
 }
@@ -314,6 +355,7 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 		.ticket = ticket,
 		.addresses = addresses,
 		.begun_us = proxy->now_us,
+		.generation = ++proxy->n_born,
 		.end_reason = N_COUNTERS,
 		.server_idx = UPSTREAM_NONE,
 		.talk_idx = POOL_NONE};
@@ -325,6 +367,7 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 	leg_open(proxy, &pair->legs[PAIR_CLIENT], ready->conn, pair_user(proxy, &pair->legs[PAIR_CLIENT]));
 	leg_events(&pair->legs[PAIR_CLIENT], ready->events);
 	counter_inc(proxy->counters, COUNTER_PROXY_CONNECTIONS);
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_CONNECTIONS, 1);
 	pair_activate(proxy, pair);
 	if (listener->accepts_proxy)
 		pair_set_phase(proxy, pair, PAIR_HEADER);

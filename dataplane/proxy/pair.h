@@ -50,6 +50,7 @@ struct pair {
 	const char *end_detail;  // for the log; NULL: the reason says it all
 	uint32_t server_idx;     // UPSTREAM_NONE: none is held
 	uint32_t talk_idx;       // of its preamble or redirect
+	uint32_t generation;     // tells it from those that had its place before
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
 	uint8_t phase;
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake
@@ -88,6 +89,11 @@ static inline uint64_t pair_user(const struct proxy *proxy, const struct leg *le
 static inline struct pair_facts *pair_facts(const struct proxy *proxy, const struct pair *pair)
 {
 	return &proxy->facts[pool_index(&proxy->pairs, pair)];
+}
+
+static inline struct tally_listener_row *pair_row(const struct proxy *proxy, const struct pair *pair)
+{
+	return &proxy->listener_tallies[pair->listener->tally_idx];
 }
 
 void pair_accept(struct proxy *proxy, const struct tcp_ready *ready);

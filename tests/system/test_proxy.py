@@ -293,16 +293,21 @@ def events_tell_what_happened(laboratory):
     assert (refused['flags'], refused['reason']) == (2, 'unknown_ca'), refused
     proxy.lab.inside(proxy.namespace, 'curl', '-s', f'http://{OWN}:443/', check=False)
     assert told(proxy, 'tls_failure')['reason'] == 'http_to_tls_port'
+    https, web = proxy.page.tallies('listener')['', 'https'], proxy.page.tallies('server')['web', f'{PEER}:8080']
+    assert (https['handshakes_full'], https['handshakes_failed'], https['connections']) == (2, 5, 7), https
+    assert (web['connections'], web['state'], web['weight']) == (2, 1, 1) and web['bytes_from'] == https['bytes_out'] == 2 * end['bytes_to'], (web, https, end)
     proxy.lab.end(proxy.nginx)
     for _ in range(3):
         proxy.curl('https://proxy.test/small', check=False)
     ejected = told(proxy, 'server_state')
     assert (ejected['backend'], ejected['server'], ejected['state']) == ('web', (PEER, 8080), 'ejected'), ejected
+    web = proxy.page.tallies('server')['web', f'{PEER}:8080']
+    assert (web['state'], web['connects_failed'], web['ejections']) == (2, 3, 1), web
     assert told(proxy, 'connection_end', lambda fields: fields['reason'] == 'no_backend')['attempts'] == 1
     proxy.head['connections'] = 1
     proxy.publish(2)
     held = subprocess.Popen(['ip', 'netns', 'exec', proxy.namespace, 'python3', '-c',
-                             f"import socket, sys; a = [socket.create_connection(('{OWN}', 443)) for _ in range(5)]; sys.stdin.read()"], stdin=subprocess.PIPE)
+                             f"import socket, sys; a = [socket.create_connection(('{OWN}', 443)) for _ in range(5)]; sys.stdin.read()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert told(proxy, 'connection_refused')['reason'] == 'admission_global_connections'
     held.communicate()
     proxy.stop()
