@@ -256,6 +256,22 @@ static void check_plain_listener(struct checking *checking, const struct config_
 		FAULT(checking, "routes", "%s", only);
 }
 
+// With `both` the port says which it is, so that there has to be one of each kind.
+static void check_both(struct checking *checking, const struct config_listener *listener)
+{
+	const uint16_t implicit = listener->protocol == CONFIG_PROTOCOL_SMTP   ? 465
+				  : listener->protocol == CONFIG_PROTOCOL_IMAP ? 993
+									       : 995;
+	size_t n = 0;
+
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		n += listener->addresses[i].port == implicit;
+	if (n == 0 || n == listener->n_addresses)
+		FAULT(checking, "tls",
+			"found 'both'; the addresses need port %u, where TLS comes first, and another one",
+			implicit);
+}
+
 static void check_mail_listener(struct checking *checking, struct config_listener *listener)
 {
 	if (!is_mail(listener)) {
@@ -273,6 +289,8 @@ static void check_mail_listener(struct checking *checking, struct config_listene
 		FAULT(checking, "security", "found 'may'; allowed with implicit TLS: encrypt");
 	if (listener->protocol == CONFIG_PROTOCOL_MANAGESIEVE && listener->tls != CONFIG_TLS_STARTTLS)
 		FAULT(checking, "tls", "allowed for managesieve: starttls (RFC 5804 has no other)");
+	else if (listener->tls == CONFIG_TLS_BOTH)
+		check_both(checking, listener);
 	if (listener->security < 0)
 		listener->security = listener->protocol == CONFIG_PROTOCOL_SMTP &&
 						     listener->tls != CONFIG_TLS_IMPLICIT

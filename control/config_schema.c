@@ -208,10 +208,10 @@ static const struct config_key keys_listener_limits[] = {
 SCHEMA(listener_limits, "limits");
 
 static const struct config_key keys_mail[] = {
-	KEY(mail, line_length, "line-length", NUMBER, .min = 512, .max = 65536, .fallback = "2048",
+	KEY(mail, line_length, "line-length", NUMBER, .min = 512, .max = 65536, .fallback = "12288",
 		.help = "Longest command line before TLS, its end included."),
-	KEY(mail, commands, "commands", NUMBER, .min = 1, .max = 1000, .fallback = "32",
-		.help = "Commands before TLS."),
+	KEY(mail, commands, "commands", NUMBER, .min = 1, .max = 1000, .fallback = "200",
+		.help = "Commands before TLS, or in a row that bring no message further."),
 };
 SCHEMA(mail, "mail settings");
 
@@ -224,9 +224,10 @@ static const struct config_key keys_listener[] = {
 		.help = "What is spoken; tcp is passed on without TLS, http-redirect answers with an https "
 			"address."),
 	KEY(listener, tls, "tls", WORD, .words = WORDS("starttls", "implicit", "both"),
-		.help = "Mail protocols: whether TLS comes by STARTTLS, from the first byte, or as the "
-			"client begins. "
-			"starttls when not given."),
+		.help = "Mail protocols: whether TLS comes by STARTTLS or from the first byte; both: from "
+			"the "
+			"first byte on the ports for it (465, 993, 995), by STARTTLS on the listener's other "
+			"ports. starttls when not given."),
 	KEY(listener, security, "security", WORD, .words = WORDS("may", "encrypt"),
 		.help = "Mail protocols: whether the client may go on without TLS (Postfix's words). may for "
 			"smtp, "

@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "base/reader.h"
+#include "connection_events.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static void format_details(const struct log_event *event, struct text *line)
 
 		text_printf(&decoded, "port %u: the link is %s", port, up != 0 ? "up" : "down");
 	} else {
-		reader_fail(&details);
+		connection_event_format((enum log_event_kind)event->kind, &details, &decoded);
 	}
 	if (reader_ok(&details))
 		text_append(line, text_string(&decoded), decoded.len);

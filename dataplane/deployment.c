@@ -359,7 +359,7 @@ static bool read_trusted(struct decoding *decoding, uint32_t n, struct proxy_lis
 	return true;
 }
 
-static bool set_mail(
+static void set_mail(
 	struct decoding *decoding, const struct snapshot_listener *record, struct proxy_listener *listener)
 {
 	static const enum preamble_protocol protocols[] = {
@@ -370,12 +370,7 @@ static bool set_mail(
 	};
 	struct preamble_config *preamble = &listener->preamble;
 
-	if (record->mail_tls == SNAPSHOT_BOTH)
-		return refuse(decoding,
-			"snapshot: listener '%s': tls 'both' is not supported; use two listeners",
-			record->name);
 	preamble_config_default(preamble, protocols[record->protocol]);
-	preamble->implicit_tls = record->mail_tls == SNAPSHOT_IMPLICIT;
 	preamble->security = record->encrypt != 0 ? PREAMBLE_ENCRYPT : PREAMBLE_MAY;
 	preamble->xclient = record->backend_idx != SNAPSHOT_NONE &&
 			    decoding->backends[record->backend_idx].xclient != 0;
@@ -385,7 +380,6 @@ static bool set_mail(
 		preamble->n_commands_max = record->mail_commands;
 	if (record->preamble_timeout_ms != 0)
 		preamble->plaintext_timeout_us = (uint64_t)record->preamble_timeout_ms * MS;
-	return true;
 }
 
 static void set_timeouts(
@@ -441,7 +435,8 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 	case SNAPSHOT_POP3:
 	case SNAPSHOT_MANAGESIEVE:
 		out->protocol = LISTENER_MAIL;
-		return set_mail(decoding, record, out);
+		set_mail(decoding, record, out);
+		return true;
 	}
 	return refuse(decoding, "snapshot: listener '%s': protocol %u", record->name, record->protocol);
 }
@@ -476,6 +471,16 @@ static struct tls_server_config tls_config(
 	return config;
 }
 
+// Whether TLS begins with the connection at this address of a mail listener.
+static bool begins_with_tls(const struct snapshot_listener *record, const struct proxy_listener *listener)
+{
+	if (listener->protocol != LISTENER_MAIL)
+		return false;
+	if (record->mail_tls != SNAPSHOT_BOTH)
+		return record->mail_tls == SNAPSHOT_IMPLICIT;
+	return listener->port == preamble_implicit_port(listener->preamble.protocol);
+}
+
 static bool read_listener(struct decoding *decoding, uint32_t idx)
 {
 	struct deployment *deployment = decoding->deployment;
@@ -499,6 +504,7 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 				DEPLOYMENT_LISTENERS_MAX);
 		common.addr = ip_addr_from_bytes(address.address);
 		common.port = address.port;
+		common.preamble.implicit_tls = begins_with_tls(&record, &common);
 		decoding->listeners[decoding->n_listeners++] = common;
 	}
 	if (!read_alpns(decoding, record.n_alpns, &alpn))

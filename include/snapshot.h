@@ -150,7 +150,7 @@ enum snapshot_protocol {
 enum snapshot_mail_tls {
 	SNAPSHOT_STARTTLS,
 	SNAPSHOT_IMPLICIT,
-	SNAPSHOT_BOTH
+	SNAPSHOT_BOTH // implicit at the ports that IANA has given it (465, 993, 995), STARTTLS at the others
 };
 enum snapshot_client_auth {
 	SNAPSHOT_AUTH_OFF,

@@ -4,6 +4,7 @@
 
     ./demo           shows everything, cleans up, exits 0 when all went well
     ./demo --stay    leaves it running and prints what to type; Enter ends it
+    ./demo mail      the same for mail: demo_mail.py
 """
 import hashlib
 import os

@@ -46,6 +46,14 @@ void preamble_config_default(struct preamble_config *config, enum preamble_proto
 	};
 }
 
+uint16_t preamble_implicit_port(enum preamble_protocol protocol)
+{
+	static const uint16_t ports[N_PREAMBLE_PROTOCOLS] = {
+		[PREAMBLE_SMTP] = 465, [PREAMBLE_IMAP] = 993, [PREAMBLE_POP3] = 995};
+
+	return ports[protocol];
+}
+
 const char *preamble_reason_name(enum preamble_reason reason)
 {
 	return reason < N_PREAMBLE_REASONS ? reason_names[reason] : "unknown";

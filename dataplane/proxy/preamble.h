@@ -67,7 +67,8 @@ enum {
 	PREAMBLE_HELLO_NAME_MAX = 255,
 	PREAMBLE_SCRATCH_LEN = PREAMBLE_BACKEND_BUFFER + 576,
 	PREAMBLE_EXPECTED_MAX = 64, // commands that the backend has not answered yet
-	PREAMBLE_TAG_MAX = 64
+	PREAMBLE_TAG_MAX = 64,
+	PREAMBLE_HELLO_KEPT = 64 // bytes of the name in the client's EHLO, for the log
 };
 
 // Of a listener; immutable.
@@ -86,6 +87,9 @@ struct preamble_config {
 
 // The defaults of a protocol: RFC 5321 4.5.3.2, RFC 9051 5.4 ...
 void preamble_config_default(struct preamble_config *config, enum preamble_protocol protocol);
+
+// The port whose connections begin with TLS (RFC 8314 7; IANA's submissions, imaps, pop3s); 0: there is none.
+uint16_t preamble_implicit_port(enum preamble_protocol protocol);
 
 // One per worker: what all its preambles share.
 struct preamble_worker {
@@ -186,7 +190,9 @@ struct preamble {
 	bool sasl;             // the client's next line is an answer to a challenge
 	bool sync_literal;     // the client waits for a continuation before its literal
 	bool own_done;         // the conversation of our own with the backend is over
+	uint8_t hello_len;
 	uint8_t expected[PREAMBLE_EXPECTED_MAX]; // enum preamble_reply, a ring
+	uint8_t hello[PREAMBLE_HELLO_KEPT];
 	uint8_t tag[PREAMBLE_TAG_MAX];
 	uint8_t client_buffer[PREAMBLE_CLIENT_BUFFER];
 	uint8_t backend_buffer[PREAMBLE_BACKEND_BUFFER];
@@ -236,6 +242,13 @@ struct preamble_step preamble_injected(struct preamble_worker *worker, struct pr
 static inline void preamble_set_tls_unavailable(struct preamble *preamble, bool unavailable)
 {
 	preamble->tls_unavailable = unavailable;
+}
+
+// The name that the client gave itself in its last EHLO, HELO or LHLO, as far as it is kept; it may be
+// anything.
+static inline struct span preamble_hello(const struct preamble *preamble)
+{
+	return span_of(preamble->hello, preamble->hello_len);
 }
 
 // When the peers' time is over, and what to do then. During the handshake the time is the owner's.

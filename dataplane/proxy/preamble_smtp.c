@@ -150,6 +150,16 @@ static const struct preamble_rule *smtp_classify(const struct preamble *preamble
 	return preamble->tls_unavailable ? &tls_unavailable : rule;
 }
 
+static void keep_hello(struct preamble *preamble, const struct line *line)
+{
+	struct span name = line_text(line);
+
+	(void)word_take(&name);
+	preamble->hello_len = (uint8_t)(name.len < PREAMBLE_HELLO_KEPT ? name.len : PREAMBLE_HELLO_KEPT);
+	if (preamble->hello_len != 0)
+		memcpy(preamble->hello, name.data, preamble->hello_len);
+}
+
 static bool smtp_accepted(struct preamble_call *call, const struct line *line)
 {
 	struct preamble *preamble = call->preamble;
@@ -165,6 +175,9 @@ static bool smtp_accepted(struct preamble_call *call, const struct line *line)
 		if (preamble->client_left != 0)
 			preamble->client_body = PREAMBLE_BODY_RAW;
 	}
+	if ((line->kind == LINE_WHOLE || line->kind == LINE_HEAD) &&
+		(preamble->rule == &hello || preamble->rule == &helo || preamble->rule == &lhlo))
+		keep_hello(preamble, line);
 	if (preamble->rule == &auth)
 		preamble->sasl = false;
 	return ended;

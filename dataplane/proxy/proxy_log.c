@@ -105,6 +105,14 @@ static void add_peer(
 
 // --- handshakes ---
 
+// What a mail client called itself before STARTTLS.
+static struct span hello_of(const struct proxy *proxy, const struct pair *pair)
+{
+	if (pair->listener->protocol != LISTENER_MAIL || pair->talk_idx == POOL_NONE)
+		return span_of(NULL, 0);
+	return preamble_hello(pool_at(&proxy->preambles, pair->talk_idx));
+}
+
 static struct span name_of(const struct tls_handshake_report *report)
 {
 	return span_of(report->name, report->name_len);
@@ -142,7 +150,7 @@ void proxy_log_session(struct proxy *proxy, const struct pair *pair)
 	add_string(&event.writer, name_of(report), UINT8_MAX);
 	add_string(&event.writer, report->alpn, UINT8_MAX);
 	add_word(&event.writer, "");
-	add_word(&event.writer, "");
+	add_string(&event.writer, hello_of(proxy, pair), UINT8_MAX);
 	push(proxy, &event, LOG_EVENT_TLS_SESSION);
 }
 
@@ -185,7 +193,7 @@ void proxy_log_failure(struct proxy *proxy, const struct pair *pair, const char 
 	add_word(&event.writer, report->failed ? tls_state_name((enum tls_state)report->failed_state) : "");
 	writer_u8(&event.writer, (uint8_t)report->failed_message);
 	add_string(&event.writer, name_of(report), UINT8_MAX);
-	add_word(&event.writer, "");
+	add_string(&event.writer, hello_of(proxy, pair), UINT8_MAX);
 	add_list(&event.writer, offered->versions, offered->n_versions);
 	add_list(&event.writer, offered->suites, offered->n_suites);
 	add_list(&event.writer, offered->groups, offered->n_groups);

@@ -6,6 +6,7 @@ Messages are packed here by hand from include/ipc.h's layout, so that a test not
 """
 import array
 import atexit
+import contextlib
 import fcntl
 import os
 import select
@@ -333,6 +334,10 @@ class Lab:
             self.end(process)
         self.processes = []
         for namespace in self.namespaces:
+            # What processes of ours left behind there: a dataplane outlives its control process.
+            for pid in run('ip', 'netns', 'pids', namespace, check=False).stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             run('ip', 'netns', 'del', namespace, check=False)
         self.namespaces = []
         if self.hugepages is not None:
