@@ -8,11 +8,9 @@
 
 #include <rte_mbuf.h>
 
-// Next header ICMPv6, length one unit, then option 5 of two bytes (0: MLD) and PadN of two.
-const uint8_t router_alert_header[2][ROUTER_ALERT_LEN] = {
-	{IP_PROTOCOL_ICMP6, 0, 5, 2, 0, 0, 1, 0},
-	{IP_PROTOCOL_ICMP6, 0, 1, 0, 5, 2, 0, 0},
-};
+// The hop-by-hop header that says "a multicast listener message" (RFC 2711 2.1), and is padded by two bytes.
+static const uint8_t router_alert_header[ROUTER_ALERT_LEN] = {
+	IP_PROTOCOL_ICMP6, 0, IP6_OPTION_ROUTER_ALERT, 2, 0, 0, IP6_OPTION_PADN, 0};
 
 void icmp6_output(
 	struct net *net, struct net_port *port, struct rte_mbuf *m, const struct icmp6_envelope *envelope)
@@ -27,7 +25,7 @@ void icmp6_output(
 		checksum_sum_pseudo(envelope->source, envelope->destination, IP_PROTOCOL_ICMP6, len)));
 	headers = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(sizeof *ip + extension_len));
 	SLUICE_ASSERT(headers != NULL);
-	memcpy(headers + sizeof *ip, router_alert_header[0], extension_len);
+	memcpy(headers + sizeof *ip, router_alert_header, extension_len);
 	ip = (struct wire_ip6 *)(void *)headers;
 	*ip = (struct wire_ip6){
 		.version_class_flow = be32(UINT32_C(6) << 28),

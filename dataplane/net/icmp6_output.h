@@ -18,14 +18,6 @@ struct icmp6_envelope {
 	bool router_alert; // with the hop-by-hop option of RFC 2711, for routers to look at it
 };
 
-enum {
-	ROUTER_ALERT_LEN = 8
-};
-
-// The hop-by-hop header that carries nothing but "here is a multicast listener message" (RFC 2711 2.1), with
-// the padding before or behind the option.
-extern const uint8_t router_alert_header[2][ROUTER_ALERT_LEN];
-
 // Sends a message that starts at the mbuf's data and whose checksum field is zero.
 void icmp6_output(
 	struct net *net, struct net_port *port, struct rte_mbuf *m, const struct icmp6_envelope *envelope);

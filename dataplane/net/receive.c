@@ -12,6 +12,7 @@
 // done where there are many.
 #include "net/receive.h"
 
+#include "base/reader.h"
 #include "net/arp.h"
 #include "net/checksum.h"
 #include "net/ethernet.h"
@@ -122,14 +123,37 @@ static enum counter refused_next_header(uint8_t next_header)
 	}
 }
 
+// RFC 2711 2.1, RFC 8200 4.2: the option of multicast listener discovery, once, and padding of any form.
+static bool is_router_alert(struct span options)
+{
+	struct reader reader = reader_over(options);
+	uint32_t n_alerts = 0;
+
+	while (reader_ok(&reader) && reader_left(&reader) != 0) {
+		uint8_t type = reader_u8(&reader);
+		uint8_t len;
+
+		if (type == IP6_OPTION_PAD1)
+			continue;
+		len = reader_u8(&reader);
+		if (type == IP6_OPTION_ROUTER_ALERT && len == 2 && reader_u16(&reader) == 0)
+			n_alerts++;
+		else if (type == IP6_OPTION_PADN)
+			reader_skip(&reader, len);
+		else
+			return false;
+	}
+	return reader_ok(&reader) && n_alerts == 1;
+}
+
 // RFC 3810 5.1: a listener query, the one message of use to us that has an extension header, and always this
 // one.
 static bool parse_query(struct packet *packet)
 {
 	if (packet->hop_limit != MLD_HOP_LIMIT || packet->transport_len < ROUTER_ALERT_LEN + WIRE_ICMP_LEN ||
+		packet->transport[0] != IP_PROTOCOL_ICMP6 || packet->transport[1] != 0 ||
 		packet->transport[ROUTER_ALERT_LEN] != ICMP6_MLD_QUERY ||
-		(memcmp(packet->transport, router_alert_header[0], ROUTER_ALERT_LEN) != 0 &&
-			memcmp(packet->transport, router_alert_header[1], ROUTER_ALERT_LEN) != 0))
+		!is_router_alert(span_of(packet->transport + 2, ROUTER_ALERT_LEN - 2)))
 		return false;
 	packet->protocol = IP_PROTOCOL_ICMP6;
 	packet->transport += ROUTER_ALERT_LEN;

@@ -110,6 +110,10 @@ enum {
 	IP6_MOBILITY = 135,
 	IP6_HIP = 139,
 	IP6_SHIM6 = 140,
+	IP6_OPTION_PAD1 = 0,
+	IP6_OPTION_PADN = 1,
+	IP6_OPTION_ROUTER_ALERT = 5,
+	ROUTER_ALERT_LEN = 8, // a hop-by-hop header with nothing but that option
 	WIRE_IP6_LEN = 40
 };
 

@@ -4,7 +4,6 @@
 // none.
 #include "frames.h"
 #include "lab.h"
-#include "net/icmp6_output.h"
 #include "net/wire.h"
 #include "seam/clock_virtual.h"
 #include "seam/cmocka_all.h"
@@ -27,12 +26,20 @@ static const struct ip_addr all_routers = {.bytes = {0xff, 0x02, [15] = 0x16}};
 static const struct ip_addr our_group = {.bytes = {0xff, 0x02, [11] = 1, [12] = 0xff, [15] = 1}};
 static const struct ip_addr other_group = {.bytes = {0xff, 0x02, [11] = 1, [12] = 0xff, [14] = 9, [15] = 9}};
 
+// What there may be before and behind the option: PadN of two bytes, or Pad1 twice.
+static const uint8_t alerts[][ROUTER_ALERT_LEN] = {
+	{IP_PROTOCOL_ICMP6, 0, 5, 2, 0, 0, 1, 0},
+	{IP_PROTOCOL_ICMP6, 0, 1, 0, 5, 2, 0, 0},
+	{IP_PROTOCOL_ICMP6, 0, 5, 2, 0, 0, 0, 0},
+	{IP_PROTOCOL_ICMP6, 0, 0, 5, 2, 0, 0, 0},
+};
+
 static struct frame with_alert(struct frame frame)
 {
 	uint16_t payload_len = (uint16_t)(frame_u16(&frame, FRAME_IP + 4) + ROUTER_ALERT_LEN);
 
 	memmove(frame.bytes + MLD, frame.bytes + ALERT, frame.len - ALERT);
-	memcpy(frame.bytes + ALERT, router_alert_header[0], ROUTER_ALERT_LEN);
+	memcpy(frame.bytes + ALERT, alerts[0], ROUTER_ALERT_LEN);
 	frame.len += ROUTER_ALERT_LEN;
 	frame.bytes[FRAME_IP + 4] = (uint8_t)(payload_len >> 8);
 	frame.bytes[FRAME_IP + 5] = (uint8_t)payload_len;
@@ -104,7 +111,7 @@ static void assert_envelope(
 	assert_memory_equal(frame->bytes, "\x33\x33", 2);
 	assert_memory_equal(frame->bytes + 2, destination->bytes + 12, 4);
 	assert_int_equal(frame_u8(frame, FRAME_IP + 7), MLD_HOP_LIMIT);
-	assert_memory_equal(frame->bytes + ALERT, router_alert_header[0], ROUTER_ALERT_LEN);
+	assert_memory_equal(frame->bytes + ALERT, alerts[0], ROUTER_ALERT_LEN);
 	assert_memory_equal(frame->bytes + FRAME_IP + 8, source->bytes, 16);
 	assert_memory_equal(frame->bytes + FRAME_IP + 24, destination->bytes, 16);
 	assert_true(frame_tcp_intact(&plain));
@@ -166,7 +173,7 @@ static void reported_again_when_the_link_comes_up(void **state)
 
 static void queries_are_answered_in_time(void **state)
 {
-	// To all, about one group, to us alone; the padding before the option.
+	// To all, about one group, to us alone.
 	const struct query queries[] = {
 		{&lab_peer_link_local, &all_nodes, &unspecified, 1000, 28},
 		{&lab_peer_link_local, &our_group, &our_group, 1000, 28},
@@ -178,8 +185,7 @@ static void queries_are_answered_in_time(void **state)
 	for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
 		struct frame frame = frame_query(&queries[i]);
 
-		if (i % 2 != 0)
-			memcpy(frame.bytes + ALERT, router_alert_header[1], ROUTER_ALERT_LEN);
+		memcpy(frame.bytes + ALERT, alerts[i], ROUTER_ALERT_LEN);
 		lab_send(&lab, &frame);
 		lab_turn(&lab);
 		lab_pass(&lab, 1100 * 1000);
@@ -293,6 +299,8 @@ static void what_is_no_query_is_refused(void **state)
 		{ALERT + 1, 1, COUNTER_NET_DROP_IP6_EXTENSION}, // a longer header
 		{ALERT + 2, 0, COUNTER_NET_DROP_IP6_EXTENSION}, // another option
 		{ALERT + 5, 1, COUNTER_NET_DROP_IP6_EXTENSION}, // RSVP's alert
+		{ALERT + 3, 1, COUNTER_NET_DROP_IP6_EXTENSION}, // an option of another length
+		{ALERT + 7, 1, COUNTER_NET_DROP_IP6_EXTENSION}, // padding that goes on behind the header
 		{ALERT, IP_PROTOCOL_TCP, COUNTER_NET_DROP_IP6_EXTENSION},
 		{MLD, ICMP6_MLD1_REPORT, COUNTER_NET_DROP_IP6_EXTENSION},
 		{MLD, ICMP6_ECHO_REQUEST, COUNTER_NET_DROP_IP6_EXTENSION},
