@@ -132,10 +132,14 @@ static bool make_shared(struct dataplane *dataplane, char *reason)
 
 	if (!counter_page_create(&dataplane->counter_page, n_workers, clock_tsc_hz()))
 		return refuse(reason, "counters: %s", strerror(errno));
+	if (!arena_init(&dataplane->arena,
+		    chain_verifier_footprint(n_workers) + exchange_footprint(n_workers, EXCHANGE_RING_LEN)))
+		return refuse(reason, "memory for the rings between workers: %s", strerror(errno));
+	dataplane->chain_verifier = chain_verifier_start(&dataplane->arena, n_workers);
+	if (dataplane->chain_verifier == NULL)
+		return refuse(reason, "the thread that verifies certificates does not start");
 	if (n_workers == 1)
 		return true;
-	if (!arena_init(&dataplane->arena, exchange_footprint(n_workers, EXCHANGE_RING_LEN)))
-		return refuse(reason, "memory for the rings between workers: %s", strerror(errno));
 	dataplane->exchange = exchange_init(&dataplane->arena, n_workers, EXCHANGE_RING_LEN);
 	return dataplane->exchange != NULL ||
 	       refuse(reason, "memory for the rings between workers is too small");
@@ -177,6 +181,7 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 			.counters = counter_page_worker(&dataplane->counter_page, i),
 			.tallies = tally_page_worker(&dataplane->counter_page.tallies, i),
 			.exchange = dataplane->exchange,
+			.chain_verifier = dataplane->chain_verifier,
 			.tx_pool = dataplane->tx_pools[i],
 			.record_pool = dataplane->record_pools[i],
 			.n_connections = (dataplane->config.dataplane.n_connections + n_workers - 1) /
@@ -239,6 +244,8 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 		atomic_store_explicit(&dataplane->workers[i].stop, true, memory_order_relaxed);
 	for (uint32_t i = 0; i < n_workers; i++)
 		(void)rte_eal_wait_lcore(dataplane->eal.lcores[i]);
+	if (dataplane->chain_verifier != NULL)
+		chain_verifier_stop(dataplane->chain_verifier);
 	if (dataplane->exchange != NULL)
 		exchange_drain(dataplane->exchange);
 	for (uint32_t i = 0; i < dataplane->config.n_ports; i++)

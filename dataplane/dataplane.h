@@ -20,6 +20,7 @@ struct dataplane {
 	struct counter_page counter_page;
 	struct arena arena; // what workers share: the exchange
 	struct exchange *exchange;
+	struct chain_verifier *chain_verifier;
 	struct rte_mempool *rx_pool;
 	struct rte_mempool *tx_pools[IPC_WORKERS_MAX];
 	struct rte_mempool *record_pools[IPC_WORKERS_MAX];

@@ -407,9 +407,6 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 	if (record->backend_idx != SNAPSHOT_NONE && record->backend_idx >= decoding->head.n_backends)
 		return refuse(decoding, "snapshot: listener '%s': backend %u does not exist", record->name,
 			record->backend_idx);
-	if (record->client_auth != SNAPSHOT_AUTH_OFF)
-		return refuse(decoding, "snapshot: listener '%s': client certificates are not supported",
-			record->name);
 	*out = (struct proxy_listener){
 		.name = keep_name(decoding, record->name),
 		.log_handshakes = record->log_handshakes != 0,
@@ -446,6 +443,7 @@ static struct tls_server_config tls_config(
 {
 	const struct snapshot_head *head = &decoding->head;
 	struct tls_server_config config = {
+		.client_auth = record->client_auth,
 		.common =
 			{
 				.version_min = head->tls_min,
@@ -464,10 +462,6 @@ static struct tls_server_config tls_config(
 		.session_lifetime_12_s = head->tls12_lifetime_s,
 	};
 
-	// Without client certificates the policy is the listener's versions alone.
-	config.policy_id[0] = CONNECTION_POLICY_SALT;
-	config.policy_id[1] = record->client_auth;
-	config.policy_id[2] = (uint8_t)head->tls_min;
 	return config;
 }
 
@@ -481,6 +475,40 @@ static bool begins_with_tls(const struct snapshot_listener *record, const struct
 	return listener->port == preamble_implicit_port(listener->preamble.protocol);
 }
 
+// What a session was made under: it is resumed under nothing else.
+static void set_policy_id(struct tls_server_config *config, struct span authorities, uint8_t depth)
+{
+	uint8_t policy[8 + HASH_MAX_LEN] = {
+		CONNECTION_POLICY_SALT, config->client_auth, depth, (uint8_t)config->common.version_min};
+	uint8_t digest[HASH_MAX_LEN];
+
+	if (authorities.len != 0)
+		hash_digest(HASH_SHA256, authorities, policy + 8);
+	hash_digest(HASH_SHA256, span_of(policy, sizeof policy), digest);
+	memcpy(config->policy_id, digest, sizeof config->policy_id);
+}
+
+static bool set_client_auth(struct decoding *decoding, const struct snapshot_listener *record,
+	struct span authorities, struct tls_server_config *config)
+{
+	struct deployment *deployment = decoding->deployment;
+	struct chain_anchors *anchors = &deployment->anchors[deployment->n_anchors];
+	const char *why;
+
+	if (record->ca_len > SNAPSHOT_CA_LEN_MAX || record->ca_len != authorities.len)
+		return refuse(
+			decoding, "snapshot: listener '%s': the authorities' length is wrong", record->name);
+	set_policy_id(config, authorities, record->client_auth_depth);
+	if (record->client_auth == SNAPSHOT_AUTH_OFF)
+		return true;
+	if (!chain_anchors_init(anchors, authorities, record->client_auth_depth, &why))
+		return refuse(decoding, "snapshot: listener '%s': %s", record->name, why);
+	deployment->n_anchors++;
+	config->common.verifier = &anchors->base;
+	config->authorities = span_of(anchors->names, anchors->names_len);
+	return true;
+}
+
 static bool read_listener(struct decoding *decoding, uint32_t idx)
 {
 	struct deployment *deployment = decoding->deployment;
@@ -489,9 +517,10 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 	struct snapshot_address address;
 	struct proxy_listener common;
 	struct span alpn = {0};
+	struct span authorities;
 	struct span tail;
 
-	if (!next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &tail) ||
+	if (!next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &authorities) ||
 		!set_common(decoding, &record, idx, &common))
 		return false;
 	common.tally_idx = tally_page_use_listener(deployment->tallies, record.name);
@@ -520,6 +549,8 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 	if (common.protocol == LISTENER_TLS || common.protocol == LISTENER_MAIL) {
 		decoding->default_certificates[deployment->n_tls] = record.default_certificate;
 		deployment->tls[deployment->n_tls] = tls_config(decoding, &record, alpn);
+		if (!set_client_auth(decoding, &record, authorities, &deployment->tls[deployment->n_tls]))
+			return false;
 		common.tls = &deployment->tls[deployment->n_tls++];
 	}
 	for (uint32_t i = first; i < decoding->n_listeners; i++) {
@@ -547,10 +578,11 @@ static bool read_listeners(struct decoding *decoding)
 	decoding->listeners = take(decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *decoding->listeners);
 	decoding->default_certificates = take(decoding, n + 1, sizeof *decoding->default_certificates);
 	deployment->tls = take(decoding, n + 1, sizeof *deployment->tls);
+	deployment->anchors = take(decoding, n + 1, sizeof *deployment->anchors);
 	deployment->listener_rows = take(decoding, n + 1, sizeof *deployment->listener_rows);
 	if (decoding->rules == NULL || decoding->listeners == NULL ||
 		decoding->default_certificates == NULL || deployment->tls == NULL ||
-		deployment->listener_rows == NULL)
+		deployment->listener_rows == NULL || deployment->anchors == NULL)
 		return refuse(decoding, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++)
 		if (!read_listener(decoding, i))
@@ -711,8 +743,11 @@ static size_t arena_len(struct span records)
 	       (size_t)DEPLOYMENT_SERVERS_MAX * sizeof(uint32_t) + 24 * records.len + (4u << 20);
 }
 
-static void drop_rows(const struct deployment *deployment)
+// What the arena does not hold.
+static void drop_held(const struct deployment *deployment)
 {
+	for (uint32_t i = 0; i < deployment->n_anchors; i++)
+		chain_anchors_destroy(&deployment->anchors[i]);
 	for (uint32_t i = 0; i < deployment->n_listener_rows; i++)
 		tally_page_drop_listener(deployment->tallies, deployment->listener_rows[i]);
 	for (uint32_t i = 0; i < deployment->n_server_rows; i++)
@@ -739,7 +774,7 @@ struct deployment *deployment_decode(struct span records, struct credentials *cr
 	decoding.deployment->tallies = base->tallies;
 	if (read_all(&decoding))
 		return decoding.deployment;
-	drop_rows(decoding.deployment);
+	drop_held(decoding.deployment);
 	// What arrived for a snapshot that was refused stays for the next one.
 	for (uint32_t i = 0; i < decoding.deployment->n_credentials; i++)
 		credentials_unuse(decoding.deployment->credentials[i]);
@@ -752,7 +787,7 @@ void deployment_free(struct deployment *deployment, struct credentials *credenti
 {
 	struct arena arena;
 
-	drop_rows(deployment);
+	drop_held(deployment);
 	for (uint32_t i = 0; i < deployment->n_credentials; i++)
 		credentials_release(credentials, deployment->credentials[i]);
 	arena = deployment->arena;

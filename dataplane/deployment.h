@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "chain_verifier.h"
 #include "credentials.h"
 #include "net/config.h"
 #include "proxy/admission.h"
@@ -41,6 +42,8 @@ struct deployment {
 	struct admission_limits limits; // of all workers together
 	struct tls_server_config *tls;  // of each listener of the snapshot that has TLS
 	uint32_t n_tls;
+	struct chain_anchors *anchors; // of those that ask for client certificates
+	uint32_t n_anchors;
 	struct credential **credentials; // in use by it
 	uint32_t n_credentials;
 	struct tally_page *tallies;
@@ -55,7 +58,7 @@ struct deployment {
 struct deployment_base {
 	const struct net_config *net; // its addresses are those that backends are reached from where a
 				      // snapshot names none
-	struct tally_page *tallies; // gives listeners and servers their rows; NULL: all have row 0
+	struct tally_page *tallies;   // gives listeners and servers their rows; NULL: all have row 0
 };
 
 // NULL: `reason` says what is wrong and nothing has changed.

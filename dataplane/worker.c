@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/wipe.h"
+#include "chain_verifier.h"
 #include "deployment.h"
 #include "heap_trap.h"
 #include "net/net.h"
@@ -290,6 +291,16 @@ static uint64_t receive(struct worker *worker, struct turn *turn)
 	return n_in + turn->n_segments;
 }
 
+// Of clients' certificates that had to be judged elsewhere.
+static void take_verdicts(struct worker *worker)
+{
+	struct tls_verify_answer answer;
+	struct tls_reference who;
+
+	while (chain_verifier_next(&who, &answer))
+		proxy_verified(&worker->proxy, who, &answer);
+}
+
 // One turn. Returns the number of things that were done, 0 when there was nothing to do.
 static uint64_t run_turn(struct worker *worker, struct turn *turn)
 {
@@ -309,6 +320,7 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 	end_step(worker, turn, COUNTER_WORKER_TCP_IN_TSC, COUNTER_WORKER_TCP_IN_ITEMS, turn->n_segments);
 	n_lanes = lanes_run(worker->crypto.lanes, clock_tsc(), n_in == 0);
 	proxy_lanes(&worker->proxy);
+	take_verdicts(worker);
 	end_step(worker, turn, COUNTER_WORKER_LANES_TSC, COUNTER_WORKER_LANES_ITEMS, n_lanes);
 	n_moved = proxy_turn(&worker->proxy, turn->now_us);
 	end_step(worker, turn, COUNTER_WORKER_PROXY_TSC, COUNTER_WORKER_PROXY_ITEMS, n_moved);
@@ -373,6 +385,7 @@ int worker_run(void *argument)
 	struct turn turn;
 	uint32_t n_empty = 0;
 
+	chain_verifier_use(worker->setup.chain_verifier, worker->setup.worker_idx);
 	heap_trap_arm();
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		if (run_turn(worker, &turn) != 0) {

@@ -44,6 +44,7 @@ struct worker_setup {
 	struct counters *counters;
 	struct tallies tallies;
 	struct exchange *exchange; // NULL with one worker
+	struct chain_verifier *chain_verifier;
 	struct rte_mempool *tx_pool;
 	struct rte_mempool *record_pool;
 	uint32_t worker_idx;

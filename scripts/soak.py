@@ -41,6 +41,14 @@ def system(_seconds):
                 'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000'}
 
 
+def mail(_seconds):
+    """Other MTAs on both sides of Sluice, fetchmail and mbsync; 10,000 messages (SLUICE_MAIL_MESSAGES) intact, and again through 1 % loss."""
+    build('build')
+    for test in ('other_mtas', 'many_messages_intact', 'many_messages_through_loss'):
+        yield test, ['python3', 'tests/system/test_mail.py', test], {
+            'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_MAIL_MESSAGES': os.environ.get('SLUICE_MAIL_MESSAGES', '10000')}
+
+
 def sim(seconds):
     """Deterministic simulations: thousands of fresh seeds, in slices until the time is over."""
     build('build')
@@ -76,7 +84,7 @@ def suites(_seconds):
         yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {}
 
 
-KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system}
+KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail}
 
 
 def main():

@@ -3,6 +3,8 @@
 // The backend's side of a pair's beginning: choosing a server, connecting, trying another one while nothing
 // was forwarded, and the PROXY header. Part of pair.h.
 #include "base/assert.h"
+#include "crypto/group.h"
+#include "crypto/scheme.h"
 #include "proxy/pair.h"
 #include "tls/certificate.h"
 
@@ -93,6 +95,31 @@ static struct span version_name(uint16_t version)
 	return span_of_string(version == TLS_VERSION_13 ? "TLSv1.3" : "TLSv1.2");
 }
 
+static struct span group_name(uint16_t id)
+{
+	const struct group *group = group_find(id);
+
+	return group != NULL ? span_of_string(group->name) : span_of(NULL, 0);
+}
+
+enum {
+	KEY_NAME_MAX = 16
+};
+
+// Of the certificate's key: "EC256", "RSA2048", as haproxy names them. Empty where nothing was signed.
+static struct span key_name(const struct tls_handshake_report *report, char room[static KEY_NAME_MAX])
+{
+	const struct scheme *scheme = scheme_find(report->scheme);
+	const char *algorithm;
+
+	if (scheme == NULL)
+		return span_of(NULL, 0);
+	if (scheme->kind == SCHEME_KIND_ED25519)
+		return span_of_string("ED25519");
+	algorithm = scheme->kind == SCHEME_KIND_ECDSA ? "EC" : "RSA";
+	return span_of(room, (size_t)snprintf(room, KEY_NAME_MAX, "%s%u", algorithm, report->key_bits));
+}
+
 // The first bytes that the server gets: who is there, and over what.
 static bool write_header(struct proxy *proxy, struct pair *pair)
 {
@@ -103,6 +130,7 @@ static bool write_header(struct proxy *proxy, struct pair *pair)
 		.source_port = pair->addresses.client_port,
 		.destination_port = pair->addresses.local_port};
 	uint8_t header[PROXY_PROTOCOL_HEADER_MAX];
+	char room[KEY_NAME_MAX];
 	size_t len;
 
 	if (version == PROXY_PROTOCOL_NONE)
@@ -114,7 +142,11 @@ static bool write_header(struct proxy *proxy, struct pair *pair)
 		facts.tls_version = version_name(report->version);
 		facts.cipher = span_of_string(tls_conn_suite(leg_tls(proxy, client))->name);
 		facts.client_verified = report->peer_authenticated;
-		facts.client_cert = report->peer_authenticated;
+		facts.client_cert = report->peer_authenticated && !report->resumed;
+		facts.client_cert_session = report->peer_authenticated;
+		facts.common_name = span_of(report->peer_name, report->peer_name_len);
+		facts.key_algorithm = key_name(report, room);
+		facts.group = group_name(report->group);
 		facts.alpn = report->alpn;
 		facts.authority = span_of(report->name, report->name_len);
 	}

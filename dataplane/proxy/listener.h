@@ -37,7 +37,7 @@ struct proxy_listener {
 	const struct tls_server_config *tls; // LISTENER_TLS and LISTENER_MAIL
 	struct preamble_config preamble;     // LISTENER_MAIL
 	struct http_redirect_config redirect;
-	uint32_t tally_idx;                  // its row of counters
+	uint32_t tally_idx;            // its row of counters
 	uint32_t route_idx;            // the routes' listener_idx
 	uint32_t pool_idx;             // the backend when there is no name yet: LISTENER_TCP, STARTTLS
 	bool reject_unknown_names;     // no route but the default one for an SNI: refuse

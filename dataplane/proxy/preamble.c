@@ -103,6 +103,27 @@ size_t word_find(struct span word, const void *table, size_t n, size_t size)
 
 // --- what the protocols share ---
 
+const struct preamble_rule preamble_rule_pass = {.action = PREAMBLE_RULE_PASS};
+const struct preamble_rule preamble_rule_fast = {.action = PREAMBLE_RULE_FAST};
+
+const struct preamble_rule *preamble_find_rule(
+	const struct preamble *preamble, const struct preamble_command *commands, size_t n, struct span name)
+{
+	const struct preamble_command *command = &commands[word_find(name, commands, n, sizeof commands[0])];
+
+	if (preamble->phase != PREAMBLE_PHASE_PLAIN)
+		return command->tls;
+	return preamble->config->security == PREAMBLE_ENCRYPT ? command->encrypt : command->may;
+}
+
+const struct preamble_rule *preamble_starttls_rule(
+	const struct preamble *preamble, const struct preamble_starttls *starttls, struct span arguments)
+{
+	if (arguments.len != 0)
+		return &starttls->arguments;
+	return preamble->tls_unavailable ? &starttls->unavailable : &starttls->begin;
+}
+
 void preamble_fail(struct preamble_call *call, enum preamble_reason reason)
 {
 	struct preamble *preamble = call->preamble;

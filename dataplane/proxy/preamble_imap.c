@@ -13,21 +13,12 @@
 #include "proxy/literal.h"
 #include "proxy/preamble_machine.h"
 
-enum column {
-	ENCRYPT,
-	MAY,
-	TLS,
-	N_COLUMNS
+static const struct preamble_starttls starttls = {
+	.begin = {.action = PREAMBLE_RULE_START_TLS, .answer = "OK Begin TLS negotiation now\r\n"},
+	.arguments = {.action = PREAMBLE_RULE_ANSWER, .answer = "BAD STARTTLS takes no arguments\r\n"},
+	.unavailable = {.action = PREAMBLE_RULE_ANSWER,
+		.answer = "NO [UNAVAILABLE] TLS is not available now\r\n"},
 };
-
-static const struct preamble_rule pass = {.action = PREAMBLE_RULE_PASS};
-static const struct preamble_rule fast = {.action = PREAMBLE_RULE_FAST};
-static const struct preamble_rule starttls = {
-	.action = PREAMBLE_RULE_START_TLS, .answer = "OK Begin TLS negotiation now\r\n"};
-static const struct preamble_rule tls_arguments = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "BAD STARTTLS takes no arguments\r\n"};
-static const struct preamble_rule tls_unavailable = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "NO [UNAVAILABLE] TLS is not available now\r\n"};
 static const struct preamble_rule tls_active = {
 	.action = PREAMBLE_RULE_ANSWER, .answer = "BAD TLS is already active\r\n"};
 static const struct preamble_rule tls_first = {.action = PREAMBLE_RULE_ANSWER,
@@ -37,20 +28,17 @@ static const struct preamble_rule tls_first = {.action = PREAMBLE_RULE_ANSWER,
 static const struct preamble_rule no_tag = {
 	.action = PREAMBLE_RULE_ANSWER, .answer = "* BAD Invalid tag\r\n"};
 
-static const struct {
-	char name[14];
-	const struct preamble_rule *rules[N_COLUMNS];
-} commands[] = {
+static const struct preamble_command commands[] = {
 	//                 ENCRYPT      MAY         TLS
-	{"CAPABILITY", {&pass, &pass, &pass}},
-	{"NOOP", {&pass, &pass, &pass}},
-	{"LOGOUT", {&pass, &pass, &pass}},
-	{"STARTTLS", {&starttls, &starttls, &tls_active}},
-	{"LOGIN", {&tls_first, &tls_first, &fast}},
-	{"AUTHENTICATE", {&tls_first, &tls_first, &fast}},
-	{"COMPRESS", {&tls_first, &tls_first, &fast}},
+	{"CAPABILITY", &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass},
+	{"NOOP", &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass},
+	{"LOGOUT", &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass},
+	{"STARTTLS", &starttls.begin, &starttls.begin, &tls_active},
+	{"LOGIN", &tls_first, &tls_first, &preamble_rule_fast},
+	{"AUTHENTICATE", &tls_first, &tls_first, &preamble_rule_fast},
+	{"COMPRESS", &tls_first, &tls_first, &preamble_rule_fast},
 	// Any other.
-	{"", {&tls_first, &pass, &pass}},
+	{"", &tls_first, &preamble_rule_pass, &preamble_rule_pass},
 };
 
 enum {
@@ -73,20 +61,11 @@ static const struct preamble_rule *imap_classify(const struct preamble *preamble
 	struct span rest = line_text(line);
 	struct span tag = word_take(&rest);
 	struct span name = word_take(&rest);
-	size_t idx = word_find(name, commands, N_COMMANDS, sizeof commands[0]);
-	enum column column = TLS;
-	const struct preamble_rule *rule;
+	const struct preamble_rule *rule = preamble_find_rule(preamble, commands, N_COMMANDS, name);
 
-	if (preamble->phase == PREAMBLE_PHASE_PLAIN)
-		column = preamble->config->security == PREAMBLE_ENCRYPT ? ENCRYPT : MAY;
 	if (!valid_tag(tag) || name.len == 0)
 		return &no_tag;
-	rule = commands[idx].rules[column];
-	if (rule != &starttls)
-		return rule;
-	if (rest.len != 0 || line->kind == LINE_HEAD)
-		return &tls_arguments;
-	return preamble->tls_unavailable ? &tls_unavailable : rule;
+	return rule == &starttls.begin ? preamble_starttls_rule(preamble, &starttls, rest) : rule;
 }
 
 static void keep_tag(struct preamble *preamble, const struct line *line)

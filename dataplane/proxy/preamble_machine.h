@@ -50,6 +50,25 @@ struct preamble_rule {
 	const char *answer; // with CR LF; after the tag where there is one
 };
 
+extern const struct preamble_rule preamble_rule_pass; // whose answer is passed too
+extern const struct preamble_rule preamble_rule_fast;
+
+// What STARTTLS gets: what it asks for; a refusal because it takes no arguments; or because TLS can't be had.
+struct preamble_starttls {
+	struct preamble_rule begin;
+	struct preamble_rule arguments;
+	struct preamble_rule unavailable;
+};
+
+// One command of a protocol in which only TLS makes a difference (all but SMTP): its rule before TLS under
+// `encrypt` and under `may`, and in TLS until the fast path.
+struct preamble_command {
+	char name[14];
+	const struct preamble_rule *encrypt;
+	const struct preamble_rule *may;
+	const struct preamble_rule *tls;
+};
+
 struct preamble_call {
 	struct preamble_worker *worker;
 	struct preamble *preamble;
@@ -73,6 +92,14 @@ extern const struct preamble_machine preamble_smtp;
 extern const struct preamble_machine preamble_imap;
 extern const struct preamble_machine preamble_pop3;
 extern const struct preamble_machine preamble_sieve;
+
+// The rule of the command with this name among n and, behind them, the one for any other.
+const struct preamble_rule *preamble_find_rule(
+	const struct preamble *preamble, const struct preamble_command *commands, size_t n, struct span name);
+
+// The rule of a STARTTLS whose line goes on with `arguments`.
+const struct preamble_rule *preamble_starttls_rule(
+	const struct preamble *preamble, const struct preamble_starttls *starttls, struct span arguments);
 
 // Ends the connection: `reason` is counted, its text sent to the client unless a handshake is going on.
 void preamble_fail(struct preamble_call *call, enum preamble_reason reason);

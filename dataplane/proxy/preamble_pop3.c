@@ -9,23 +9,14 @@
 
 #include "base/writer.h"
 
-enum column {
-	ENCRYPT,
-	MAY,
-	TLS,
-	N_COLUMNS
-};
-
-static const struct preamble_rule pass = {.action = PREAMBLE_RULE_PASS};
 static const struct preamble_rule capa = {.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_HELLO};
 static const struct preamble_rule lang = {.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_MULTI};
-static const struct preamble_rule fast = {.action = PREAMBLE_RULE_FAST};
-static const struct preamble_rule stls = {
-	.action = PREAMBLE_RULE_START_TLS, .answer = "+OK Begin TLS negotiation\r\n"};
-static const struct preamble_rule tls_arguments = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "-ERR STLS takes no arguments\r\n"};
-static const struct preamble_rule tls_unavailable = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "-ERR [SYS/TEMP] TLS is not available now\r\n"};
+static const struct preamble_starttls starttls = {
+	.begin = {.action = PREAMBLE_RULE_START_TLS, .answer = "+OK Begin TLS negotiation\r\n"},
+	.arguments = {.action = PREAMBLE_RULE_ANSWER, .answer = "-ERR STLS takes no arguments\r\n"},
+	.unavailable = {.action = PREAMBLE_RULE_ANSWER,
+		.answer = "-ERR [SYS/TEMP] TLS is not available now\r\n"},
+};
 static const struct preamble_rule tls_active = {
 	.action = PREAMBLE_RULE_ANSWER, .answer = "-ERR TLS is already active\r\n"};
 static const struct preamble_rule tls_first = {.action = PREAMBLE_RULE_ANSWER,
@@ -34,23 +25,20 @@ static const struct preamble_rule tls_first = {.action = PREAMBLE_RULE_ANSWER,
 static const struct preamble_rule not_yours = {
 	.action = PREAMBLE_RULE_ANSWER, .answer = "-ERR Unknown command\r\n"};
 
-static const struct {
-	char name[8];
-	const struct preamble_rule *rules[N_COLUMNS];
-} commands[] = {
+static const struct preamble_command commands[] = {
 	//           ENCRYPT     MAY         TLS
-	{"CAPA", {&capa, &capa, &capa}},
-	{"NOOP", {&pass, &pass, &pass}},
-	{"QUIT", {&pass, &pass, &pass}},
-	{"STLS", {&stls, &stls, &tls_active}},
-	{"LANG", {&tls_first, &lang, &lang}},
-	{"USER", {&tls_first, &tls_first, &fast}},
-	{"PASS", {&tls_first, &tls_first, &fast}},
-	{"APOP", {&tls_first, &tls_first, &fast}},
-	{"AUTH", {&tls_first, &tls_first, &fast}},
-	{"XCLIENT", {&not_yours, &not_yours, &not_yours}},
+	{"CAPA", &capa, &capa, &capa},
+	{"NOOP", &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass},
+	{"QUIT", &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass},
+	{"STLS", &starttls.begin, &starttls.begin, &tls_active},
+	{"LANG", &tls_first, &lang, &lang},
+	{"USER", &tls_first, &tls_first, &preamble_rule_fast},
+	{"PASS", &tls_first, &tls_first, &preamble_rule_fast},
+	{"APOP", &tls_first, &tls_first, &preamble_rule_fast},
+	{"AUTH", &tls_first, &tls_first, &preamble_rule_fast},
+	{"XCLIENT", &not_yours, &not_yours, &not_yours},
 	// Any other.
-	{"", {&tls_first, &pass, &pass}},
+	{"", &tls_first, &preamble_rule_pass, &preamble_rule_pass},
 };
 
 enum {
@@ -61,20 +49,11 @@ static const struct preamble_rule *pop3_classify(const struct preamble *preamble
 {
 	struct span rest = line_text(line);
 	struct span name = word_take(&rest);
-	size_t idx = word_find(name, commands, N_COMMANDS, sizeof commands[0]);
-	enum column column = TLS;
-	const struct preamble_rule *rule;
+	const struct preamble_rule *rule = preamble_find_rule(preamble, commands, N_COMMANDS, name);
 
-	if (preamble->phase == PREAMBLE_PHASE_PLAIN)
-		column = preamble->config->security == PREAMBLE_ENCRYPT ? ENCRYPT : MAY;
-	rule = commands[idx].rules[column];
 	if (rule == &lang && rest.len != 0)
-		return &pass;
-	if (rule != &stls)
-		return rule;
-	if (rest.len != 0 || line->kind == LINE_HEAD)
-		return &tls_arguments;
-	return preamble->tls_unavailable ? &tls_unavailable : rule;
+		return &preamble_rule_pass;
+	return rule == &starttls.begin ? preamble_starttls_rule(preamble, &starttls, rest) : rule;
 }
 
 static bool pop3_accepted(struct preamble_call *call, const struct line *line)

@@ -26,7 +26,6 @@ enum column {
 	N_COLUMNS
 };
 
-static const struct preamble_rule pass = {.action = PREAMBLE_RULE_PASS};
 static const struct preamble_rule hello = {
 	.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_HELLO, .waits = true};
 static const struct preamble_rule helo = {
@@ -41,13 +40,13 @@ static const struct preamble_rule auth = {
 	.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_AUTH, .waits = true};
 static const struct preamble_rule chunk = {.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_CHUNK};
 static const struct preamble_rule last_chunk = {.action = PREAMBLE_RULE_PASS, .reply = PREAMBLE_REPLY_FINAL};
-static const struct preamble_rule fast = {.action = PREAMBLE_RULE_FAST};
-static const struct preamble_rule starttls = {
-	.action = PREAMBLE_RULE_START_TLS, .answer = "220 2.0.0 Ready to start TLS\r\n"};
-static const struct preamble_rule tls_parameters = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "501 5.5.4 Syntax error: STARTTLS takes no parameters\r\n"};
-static const struct preamble_rule tls_unavailable = {
-	.action = PREAMBLE_RULE_ANSWER, .answer = "454 4.7.0 TLS not available due to temporary reason\r\n"};
+static const struct preamble_starttls starttls = {
+	.begin = {.action = PREAMBLE_RULE_START_TLS, .answer = "220 2.0.0 Ready to start TLS\r\n"},
+	.arguments = {.action = PREAMBLE_RULE_ANSWER,
+		.answer = "501 5.5.4 Syntax error: STARTTLS takes no parameters\r\n"},
+	.unavailable = {.action = PREAMBLE_RULE_ANSWER,
+		.answer = "454 4.7.0 TLS not available due to temporary reason\r\n"},
+};
 static const struct preamble_rule tls_active = {
 	.action = PREAMBLE_RULE_ANSWER, .answer = "503 5.5.1 TLS is already active\r\n"};
 static const struct preamble_rule tls_first = {.action = PREAMBLE_RULE_ANSWER,
@@ -69,23 +68,23 @@ static const struct {
 	const struct preamble_rule *rules[N_COLUMNS];
 } commands[] = {
 	// clang-format off
-	//             ENCRYPT      MAY               FRESH          TLS           TRACKED
-	{"EHLO",     {&hello,     &hello,           &hello,        &hello,       &hello}},
-	{"LHLO",     {&lhlo,      &lhlo,            &lhlo,         &lhlo,        &lhlo}},
-	{"HELO",     {&helo,      &helo,            &helo,         &helo,        &helo}},
-	{"STARTTLS", {&starttls,  &starttls,        &tls_active,   &tls_active,  &tls_active}},
-	{"NOOP",     {&pass,      &pass,            &pass,         &pass,        &pass}},
-	{"QUIT",     {&pass,      &pass,            &pass,         &pass,        &pass}},
-	{"RSET",     {&tls_first, &mail,            &mail,         &mail,        &mail}},
-	{"MAIL",     {&tls_first, &mail,            &hello_first,  &fast,        &mail}},
-	{"RCPT",     {&tls_first, &rcpt,            &hello_first,  &rcpt,        &rcpt}},
-	{"DATA",     {&tls_first, &data,            &hello_first,  &data,        &data}},
-	{"BDAT",     {&chunk_refused, &chunk,       &chunk_refused, &chunk,      &chunk}},
-	{"AUTH",     {&tls_first, &auth_after_tls,  &hello_first,  &fast,        &auth}},
-	{"XCLIENT",  {&tls_first, &not_yours,       &not_yours,    &not_yours,   &not_yours}},
-	{"XFORWARD", {&tls_first, &not_yours,       &not_yours,    &not_yours,   &not_yours}},
+	//            ENCRYPT              MAY                  FRESH                TLS                  TRACKED
+	{"EHLO",      {&hello,              &hello,              &hello,              &hello,              &hello}},
+	{"LHLO",      {&lhlo,               &lhlo,               &lhlo,               &lhlo,               &lhlo}},
+	{"HELO",      {&helo,               &helo,               &helo,               &helo,               &helo}},
+	{"STARTTLS",  {&starttls.begin,     &starttls.begin,     &tls_active,         &tls_active,         &tls_active}},
+	{"NOOP",      {&preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass}},
+	{"QUIT",      {&preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass, &preamble_rule_pass}},
+	{"RSET",      {&tls_first,          &mail,               &mail,               &mail,               &mail}},
+	{"MAIL",      {&tls_first,          &mail,               &hello_first,        &preamble_rule_fast, &mail}},
+	{"RCPT",      {&tls_first,          &rcpt,               &hello_first,        &rcpt,               &rcpt}},
+	{"DATA",      {&tls_first,          &data,               &hello_first,        &data,               &data}},
+	{"BDAT",      {&chunk_refused,      &chunk,              &chunk_refused,      &chunk,              &chunk}},
+	{"AUTH",      {&tls_first,          &auth_after_tls,     &hello_first,        &preamble_rule_fast, &auth}},
+	{"XCLIENT",   {&tls_first,          &not_yours,          &not_yours,          &not_yours,          &not_yours}},
+	{"XFORWARD",  {&tls_first,          &not_yours,          &not_yours,          &not_yours,          &not_yours}},
 	// Any other verb.
-	{"",         {&tls_first, &pass,            &hello_first,  &pass,        &pass}},
+	{"",          {&tls_first,          &preamble_rule_pass, &hello_first,        &preamble_rule_pass, &preamble_rule_pass}},
 	// clang-format on
 };
 
@@ -143,11 +142,7 @@ static const struct preamble_rule *smtp_classify(const struct preamble *preamble
 	rule = commands[idx].rules[column_of(preamble)];
 	if (rule == &chunk)
 		return classify_chunk(preamble, rest);
-	if (rule != &starttls)
-		return rule;
-	if (rest.len != 0 || line->kind == LINE_HEAD)
-		return &tls_parameters;
-	return preamble->tls_unavailable ? &tls_unavailable : rule;
+	return rule == &starttls.begin ? preamble_starttls_rule(preamble, &starttls, rest) : rule;
 }
 
 static void keep_hello(struct preamble *preamble, const struct line *line)

@@ -172,6 +172,18 @@ void proxy_lanes(struct proxy *proxy)
 	}
 }
 
+void proxy_verified(struct proxy *proxy, struct tls_reference who, const struct tls_verify_answer *answer)
+{
+	struct tls_handshake *handshake = tls_handshake_verified(proxy->engine, who, answer);
+	struct leg *leg;
+
+	if (handshake == NULL) // its client has gone
+		return;
+	leg = tls_handshake_owner(handshake);
+	leg->tls_status = (uint8_t)tls_handshake_resume(handshake);
+	pair_activate(proxy, pair_of(leg));
+}
+
 uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
 {
 	uint32_t n;

@@ -16,6 +16,7 @@
 #include "proxy/upstream.h"
 #include "tcp/tcp.h"
 #include "tls/engine.h"
+#include "tls/verifier.h"
 
 struct log_ring;
 struct pair;
@@ -114,6 +115,9 @@ uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us);
 
 // Takes the results of lanes_run, before proxy_turn.
 void proxy_lanes(struct proxy *proxy);
+
+// The verdict on a client's certificate that its handshake waits for.
+void proxy_verified(struct proxy *proxy, struct tls_reference who, const struct tls_verify_answer *answer);
 
 // How long an idle worker may sleep.
 uint64_t proxy_next_us(const struct proxy *proxy);

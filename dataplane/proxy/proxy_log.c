@@ -149,7 +149,7 @@ void proxy_log_session(struct proxy *proxy, const struct pair *pair)
 	writer_u32(&event.writer, handshake_time_us(proxy, pair));
 	add_string(&event.writer, name_of(report), UINT8_MAX);
 	add_string(&event.writer, report->alpn, UINT8_MAX);
-	add_word(&event.writer, "");
+	add_string(&event.writer, span_of(report->peer_name, report->peer_name_len), UINT8_MAX);
 	add_string(&event.writer, hello_of(proxy, pair), UINT8_MAX);
 	push(proxy, &event, LOG_EVENT_TLS_SESSION);
 }

@@ -487,9 +487,7 @@ struct tls_handshake *tls_handshake_verified(
 
 	if (hs == NULL || hs->answered)
 		return NULL;
-	hs->verdict_on_chain = (uint16_t)answer->verdict;
-	hs->proof.peer_key = answer->key;
-	hs->answered = true;
+	tls_hs_take_answer(hs, answer);
 	return hs;
 }
 

@@ -168,6 +168,15 @@ enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs)
 	return verdict;
 }
 
+void tls_hs_take_answer(struct tls_handshake *hs, const struct tls_verify_answer *answer)
+{
+	hs->answered = true;
+	hs->verdict_on_chain = (uint16_t)answer->verdict;
+	hs->proof.peer_key = answer->key;
+	hs->report.peer_name_len = answer->name_len;
+	memcpy(hs->report.peer_name, answer->name, answer->name_len);
+}
+
 enum tls_verdict tls_hs_ask_verifier(
 	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name)
 {
@@ -180,7 +189,7 @@ enum tls_verdict tls_hs_ask_verifier(
 		.config = tls_hs_is_server(hs) ? (const void *)hs->server : (const void *)hs->client,
 		.owner = hs->owner,
 	};
-	struct tls_verify_answer answer;
+	struct tls_verify_answer answer = {0};
 	uint8_t digest[HASH_MAX_LEN];
 
 	if (verifier == NULL)
@@ -195,9 +204,7 @@ enum tls_verdict tls_hs_ask_verifier(
 	memcpy(hs->peer_hash, digest, sizeof hs->peer_hash);
 	if (!verifier->ask(verifier, who, &question, &answer))
 		return TLS_WAITS_VERIFY;
-	hs->answered = true;
-	hs->verdict_on_chain = (uint16_t)answer.verdict;
-	hs->proof.peer_key = answer.key;
+	tls_hs_take_answer(hs, &answer);
 	return TLS_OK;
 }
 

@@ -254,6 +254,7 @@ enum tls_verdict tls_hs_prove_digest(
 	struct tls_handshake *hs, uint16_t scheme, struct span digest, struct span signature) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Asks the verifier; the key that it gives is hs->proof.peer_key.
+void tls_hs_take_answer(struct tls_handshake *hs, const struct tls_verify_answer *answer);
 enum tls_verdict tls_hs_ask_verifier(
 	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_verifier_answer(struct tls_handshake *hs) TLS_MUST_CHECK;

@@ -24,6 +24,10 @@ struct tls_offered {
 	uint8_t n_schemes;
 };
 
+enum {
+	TLS_PEER_NAME_MAX = 64 // RFC 5280 A.1: ub-common-name
+};
+
 struct tls_handshake_report {
 	uint16_t version; // 0: not agreed on, and so for the rest
 	uint16_t suite;
@@ -35,7 +39,10 @@ struct tls_handshake_report {
 	bool extended_master_secret;
 	bool peer_authenticated;
 	bool name_acknowledged;
-	uint8_t name_match; // enum tls_name_match, server
+	uint8_t name_match;    // enum tls_name_match, server
+	uint8_t peer_name_len; // the peer's certificate's common name; none where the session was resumed
+	char peer_name[TLS_PEER_NAME_MAX];
+	uint16_t key_bits; // of our certificate's key, where we signed with it
 	uint32_t certificate_id;
 	struct span alpn; // inside the configuration, or empty
 	uint8_t name_len; // SNI

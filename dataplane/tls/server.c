@@ -181,6 +181,7 @@ void tls_server_commit_certificate(struct tls_handshake *hs)
 {
 	hs->report.scheme = hs->scheme->code_point;
 	hs->report.certificate_id = hs->certificate->id;
+	hs->report.key_bits = (uint16_t)private_key_bits(hs->certificate->key);
 }
 
 enum tls_verdict tls_server_hello_received(struct tls_handshake *hs, struct span body)

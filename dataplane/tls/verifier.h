@@ -9,6 +9,7 @@
 #include "crypto/verify.h"
 #include "tls/alert.h"
 #include "tls/certificate_message.h"
+#include "tls/report.h"
 #include "tls/session.h"
 
 struct tls_engine;
@@ -30,6 +31,8 @@ struct tls_verify_question {
 struct tls_verify_answer {
 	enum tls_verdict verdict; // TLS_OK, or the alert that the chain deserves
 	struct public_key key;    // the leaf's, where the verdict is TLS_OK
+	uint8_t name_len;         // the leaf's common name, for those who are told who it was; 0: none
+	char name[TLS_PEER_NAME_MAX];
 };
 
 struct tls_verifier {

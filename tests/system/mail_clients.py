@@ -15,7 +15,7 @@ import ssl
 from mail_lab import CLIENT, NAME, OWN
 
 CLONE_NEWNET = 0x40000000
-TIMEOUT = 60
+TIMEOUT = 600
 
 
 @contextlib.contextmanager

@@ -146,9 +146,9 @@ def lose_frames(mail, one_in):
 
 
 def sizes(count, largest):
-    """Of `count` messages: mostly small, all orders of magnitude, both ends among them."""
+    """Of `count` messages: all orders of magnitude, half of them below some kilobytes, both ends among them."""
     source = random.Random(count)
-    drawn = [int(largest * source.random() ** 150) for _ in range(count)]
+    drawn = [int(largest ** source.betavariate(3, 4)) for _ in range(count)]
     drawn[:4] = [0, 1, largest, largest - 1][:len(drawn)]
     return drawn
 
