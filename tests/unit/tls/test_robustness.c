@@ -297,6 +297,7 @@ static void test_records_after_the_handshake(void **state)
 		{22, update_and_more, 6, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{21, bad_alert, 3, TLS_ALERT_DECODE_ERROR},
 		{21, bad_alert, 1, TLS_ALERT_DECODE_ERROR},
+		{21, bad_alert, 0, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{20, ccs, 1, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{24, ccs, 1, TLS_ALERT_UNEXPECTED_MESSAGE},
 	};
