@@ -78,10 +78,12 @@ def kat(_seconds):
 
 
 def suites(_seconds):
-    """Packet scripts, constant time, other implementations, units: what ./check runs of them, under no time limit."""
+    """Packet scripts, constant time, other implementations, units: what ./check runs of them, every combination of the
+    matrices, under no time limit."""
     build('build')
     for suite in ('packet', 'ct', 'interop', 'unit'):
-        yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {}
+        yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {
+            'SLUICE_FULL': '1'}
 
 
 KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail}

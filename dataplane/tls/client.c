@@ -203,6 +203,7 @@ enum tls_verdict tls_client_share(struct tls_handshake *hs, struct span body)
 		.wants_staple = config->wants_staple,
 		.wants_sct = config->wants_scts,
 		.fallback = config->fallback,
+		.is_second = hs->report.retried,
 		.grease = choose_grease(hs),
 	};
 	offer_session(hs, psk, &offer);

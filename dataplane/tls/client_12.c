@@ -199,12 +199,8 @@ enum tls_verdict tls_client12_chain(struct tls_handshake *hs, struct span body)
 
 enum tls_verdict tls_client12_proof(struct tls_handshake *hs, struct span body)
 {
-	enum tls_verdict verdict = tls_hs_prove_poll(hs);
-
 	(void)body;
-	if (verdict == TLS_OK)
-		hs->report.peer_authenticated = true;
-	return verdict;
+	return tls_hs_proof_answer(hs);
 }
 
 enum tls_verdict tls_client12_certificate_request(struct tls_handshake *hs, struct span body)

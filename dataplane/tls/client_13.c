@@ -11,7 +11,6 @@
 //   Finished              [WAIT_SIGN]     -> [Certificate [CertificateVerify]] Finished
 #include "base/wipe.h"
 #include "tls/certificate_request.h"
-#include "tls/certificate_verify.h"
 #include "tls/client.h"
 #include "tls/client_memory.h"
 #include "tls/encrypted_extensions.h"
@@ -174,29 +173,13 @@ enum tls_verdict tls_client13_chain(struct tls_handshake *hs, struct span body)
 
 enum tls_verdict tls_client13_certificate_verify(struct tls_handshake *hs, struct span body)
 {
-	struct tls_certificate_verify verify;
-	enum tls_verdict verdict = tls_certificate_verify_parse(body, &verify);
-	uint8_t content[TLS_SIGNED_CONTENT_MAX];
-	uint8_t hash[TLS_HASH_MAX];
-	struct span hash_span;
-	size_t len;
-
-	if (verdict != TLS_OK)
-		return verdict;
-	tls_hs_transcript_hash(hs, hash, &hash_span);
-	len = tls_signed_content_13(content, true, hash_span);
-	tls_transcript_add(&hs->transcript, hs->message);
-	return tls_hs_prove(hs, verify.scheme, span_of(content, len), verify.signature);
+	return tls_hs_check_certificate_verify_13(hs, body);
 }
 
 enum tls_verdict tls_client13_proof(struct tls_handshake *hs, struct span body)
 {
-	enum tls_verdict verdict = tls_hs_prove_poll(hs);
-
 	(void)body;
-	if (verdict == TLS_OK)
-		hs->report.peer_authenticated = true;
-	return verdict;
+	return tls_hs_proof_answer(hs);
 }
 
 // For the tickets that may come.
@@ -247,10 +230,7 @@ static enum tls_verdict send_certificate(struct tls_handshake *hs)
 		tls_certificate_write_13(&writer, &none);
 		return tls_hs_send(hs, &writer, TLS_EPOCH_HANDSHAKE);
 	}
-	return tls_hs_send_borrowed(hs,
-		tls_certificate_message_13(hs->certificate, tls_hs_is(hs, TLS_HS_WANTS_STAPLE),
-			tls_hs_is(hs, TLS_HS_WANTS_SCTS)),
-		TLS_EPOCH_HANDSHAKE);
+	return tls_hs_send_borrowed(hs, tls_hs_own_certificate_13(hs), TLS_EPOCH_HANDSHAKE);
 }
 
 enum tls_verdict tls_client13_finished(struct tls_handshake *hs, struct span body)

@@ -383,7 +383,8 @@ static void write_tls13_extensions(struct writer *writer, const struct tls_clien
 
 	mark = tls_extension_open(writer, TLS_EXTENSION_KEY_SHARE);
 	list = writer_open16(writer);
-	if (offer->grease != 0) {
+	// After a HelloRetryRequest only the share that was asked for (RFC 8446 4.1.2).
+	if (offer->grease != 0 && !offer->is_second) {
 		writer_u16(writer, offer->grease);
 		writer_u16(writer, 1);
 		writer_u8(writer, 0);

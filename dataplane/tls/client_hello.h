@@ -90,6 +90,7 @@ struct tls_client_offer {
 	bool wants_staple;
 	bool wants_sct;
 	bool fallback;
+	bool is_second;  // the answer to a HelloRetryRequest
 	uint16_t grease; // 0, or a value of RFC 8701 for suites, groups, versions and two extensions
 };
 

@@ -126,6 +126,8 @@ static enum tls_received receive_alert(struct tls_engine *engine, struct tls_con
 {
 	bool is_warning;
 
+	if (content.len == 0) // RFC 8446 5.4
+		return refuse(engine, conn, TLS_REFUSE_UNEXPECTED_MESSAGE);
 	if (content.len != TLS_ALERT_LEN)
 		return refuse(engine, conn, TLS_REFUSE_DECODE_ERROR);
 	is_warning = tls_conn_is(conn, TLS_CONN_IS_13) ? content.data[1] == TLS_ALERT_USER_CANCELED

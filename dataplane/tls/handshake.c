@@ -305,7 +305,8 @@ static void handle_alert(struct tls_handshake *hs, struct span content)
 	bool passes;
 
 	if (content.len != TLS_ALERT_LEN) {
-		fail(hs, TLS_REFUSE_DECODE_ERROR);
+		// RFC 8446 5.4.
+		fail(hs, content.len == 0 ? TLS_REFUSE_UNEXPECTED_MESSAGE : TLS_REFUSE_DECODE_ERROR);
 		return;
 	}
 	passes = is_13 ? content.data[1] == TLS_ALERT_USER_CANCELED

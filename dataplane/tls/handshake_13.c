@@ -104,6 +104,30 @@ enum tls_verdict tls_hs_send_certificate_verify(struct tls_handshake *hs, enum t
 	return tls_hs_send(hs, &writer, epoch);
 }
 
+// The peer's signature over the transcript up to its Certificate, under the text that names its side.
+enum tls_verdict tls_hs_check_certificate_verify_13(struct tls_handshake *hs, struct span body)
+{
+	struct tls_certificate_verify verify;
+	enum tls_verdict verdict = tls_certificate_verify_parse(body, &verify);
+	uint8_t content[TLS_SIGNED_CONTENT_MAX];
+	uint8_t hash[TLS_HASH_MAX];
+	struct span hash_span;
+	size_t len;
+
+	if (verdict != TLS_OK)
+		return verdict;
+	tls_hs_transcript_hash(hs, hash, &hash_span);
+	len = tls_signed_content_13(content, !tls_hs_is_server(hs), hash_span);
+	tls_transcript_add(&hs->transcript, hs->message);
+	return tls_hs_prove(hs, verify.scheme, span_of(content, len), verify.signature);
+}
+
+struct span tls_hs_own_certificate_13(const struct tls_handshake *hs)
+{
+	return tls_certificate_message_13(
+		hs->certificate, tls_hs_is(hs, TLS_HS_WANTS_STAPLE), tls_hs_is(hs, TLS_HS_WANTS_SCTS));
+}
+
 enum tls_verdict tls_hs_read_secret_13(struct tls_handshake *hs, const uint8_t *secret)
 {
 	if (hs->n_behind != 0)

@@ -158,13 +158,15 @@ enum tls_verdict tls_hs_prove_digest(
 				       &hs->proof.peer_key, scheme_find(scheme), digest_and_signature));
 }
 
-enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs)
+enum tls_verdict tls_hs_proof_answer(struct tls_handshake *hs)
 {
 	enum tls_verdict verdict = hs->event_ready ? TLS_OK
 						   : prove_result(verify_poll(&hs->proof.verification));
 
 	if (verdict == TLS_WAITS_SIGN)
 		hs->next_state = hs->state;
+	if (verdict == TLS_OK)
+		hs->report.peer_authenticated = true;
 	return verdict;
 }
 

@@ -252,7 +252,8 @@ enum tls_verdict tls_hs_prove(
 	struct tls_handshake *hs, uint16_t scheme, struct span content, struct span signature) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_prove_digest(
 	struct tls_handshake *hs, uint16_t scheme, struct span digest, struct span signature) TLS_MUST_CHECK;
-enum tls_verdict tls_hs_prove_poll(struct tls_handshake *hs) TLS_MUST_CHECK;
+// The handler of that event in every state: good, and the peer is who its certificate says.
+enum tls_verdict tls_hs_proof_answer(struct tls_handshake *hs) TLS_MUST_CHECK;
 // Asks the verifier; the key that it gives is hs->proof.peer_key.
 void tls_hs_take_answer(struct tls_handshake *hs, const struct tls_verify_answer *answer);
 enum tls_verdict tls_hs_ask_verifier(
@@ -276,6 +277,10 @@ enum tls_verdict tls_hs_send_certificate_verify(
 	struct tls_handshake *hs, enum tls_epoch epoch) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_sign_transcript_13(
 	struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
+enum tls_verdict tls_hs_check_certificate_verify_13(
+	struct tls_handshake *hs, struct span body) TLS_MUST_CHECK;
+// Our Certificate in the form that the peer asked for.
+struct span tls_hs_own_certificate_13(const struct tls_handshake *hs);
 // Installs the keys for reading; whatever was read ahead under the old ones is unexpected_message.
 enum tls_verdict tls_hs_read_secret_13(struct tls_handshake *hs, const uint8_t *secret) TLS_MUST_CHECK;
 

@@ -24,6 +24,9 @@ static enum tls_verdict check_generalities(const struct tls_client_hello *hello,
 {
 	struct span renegotiation = hello->extensions.bodies[TLS_EXTENSION_RENEGOTIATION_INFO];
 
+	// RFC 8446 D.5, whatever supported_versions says.
+	if (hello->legacy_version <= TLS_VERSION_SSL3)
+		return TLS_REFUSE_PROTOCOL_VERSION;
 	if (version == TLS_VERSION_13 && (hello->compressions.len != 1 || hello->compressions.data[0] != 0))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	if (memchr(hello->compressions.data, TLS_COMPRESSION_NONE, hello->compressions.len) == NULL)

@@ -426,12 +426,8 @@ enum tls_verdict tls_server12_certificate_verify(struct tls_handshake *hs, struc
 
 enum tls_verdict tls_server12_proof(struct tls_handshake *hs, struct span body)
 {
-	enum tls_verdict verdict = tls_hs_prove_poll(hs);
-
 	(void)body;
-	if (verdict == TLS_OK)
-		hs->report.peer_authenticated = true;
-	return verdict;
+	return tls_hs_proof_answer(hs);
 }
 
 enum tls_verdict tls_server12_change_cipher_spec(struct tls_handshake *hs, struct span body)

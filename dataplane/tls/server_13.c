@@ -13,7 +13,6 @@
 // possible.
 #include "base/wipe.h"
 #include "tls/certificate_request.h"
-#include "tls/certificate_verify.h"
 #include "tls/encrypted_extensions.h"
 #include "tls/handshake_state.h"
 #include "tls/new_session_ticket.h"
@@ -23,6 +22,7 @@
 enum {
 	EARLY_DATA_MAX = 16384, // that is passed over
 	IDENTITIES_TRIED = 4,
+	SHARES_CHECKED = 8,
 };
 
 static const struct tls_suite *choose_suite(
@@ -37,6 +37,27 @@ static const struct tls_suite *choose_suite(
 	return NULL;
 }
 
+// RFC 8446 4.2.8: a share for a group that is not listed, or two for one group. Only of the first few is it
+// found out; nobody has reason to send more.
+static enum tls_verdict check_shares(const struct tls_client_hello *hello)
+{
+	uint16_t seen[SHARES_CHECKED];
+	struct span list = hello->key_shares;
+	struct tls_key_share entry;
+	unsigned n = 0;
+
+	while (n < SHARES_CHECKED && tls_next_key_share(&list, &entry)) {
+		if (!tls_list_has(hello->groups, entry.group))
+			return TLS_REFUSE_ILLEGAL_PARAMETER;
+		for (unsigned i = 0; i < n; i++) {
+			if (seen[i] == entry.group)
+				return TLS_REFUSE_ILLEGAL_PARAMETER;
+		}
+		seen[n++] = entry.group;
+	}
+	return TLS_OK;
+}
+
 // RFC 8446 9.2: which extensions must be there.
 static enum tls_verdict check_extensions(const struct tls_client_hello *hello)
 {
@@ -49,7 +70,7 @@ static enum tls_verdict check_extensions(const struct tls_client_hello *hello)
 	if (!tls_client_hello_has(hello, TLS_EXTENSION_SIGNATURE_ALGORITHMS) &&
 		!tls_client_hello_has(hello, TLS_EXTENSION_PRE_SHARED_KEY))
 		return TLS_REFUSE_MISSING_EXTENSION;
-	return TLS_OK;
+	return check_shares(hello);
 }
 
 // The share for a group. RFC 8446 4.2.8: at most one, which makes a second one illegal.
@@ -335,10 +356,7 @@ static enum tls_verdict send_certificate(struct tls_handshake *hs)
 	}
 	if (verdict != TLS_OK)
 		return verdict;
-	return tls_hs_send_borrowed(hs,
-		tls_certificate_message_13(hs->certificate, tls_hs_is(hs, TLS_HS_WANTS_STAPLE),
-			tls_hs_is(hs, TLS_HS_WANTS_SCTS)),
-		TLS_EPOCH_HANDSHAKE);
+	return tls_hs_send_borrowed(hs, tls_hs_own_certificate_13(hs), TLS_EPOCH_HANDSHAKE);
 }
 
 // Our Finished ends the flight; what the client says next is under its handshake keys.
@@ -415,29 +433,13 @@ enum tls_verdict tls_server13_chain(struct tls_handshake *hs, struct span body)
 
 enum tls_verdict tls_server13_certificate_verify(struct tls_handshake *hs, struct span body)
 {
-	struct tls_certificate_verify verify;
-	enum tls_verdict verdict = tls_certificate_verify_parse(body, &verify);
-	uint8_t content[TLS_SIGNED_CONTENT_MAX];
-	uint8_t hash[TLS_HASH_MAX];
-	struct span hash_span;
-	size_t len;
-
-	if (verdict != TLS_OK)
-		return verdict;
-	tls_hs_transcript_hash(hs, hash, &hash_span);
-	len = tls_signed_content_13(content, false, hash_span);
-	tls_transcript_add(&hs->transcript, hs->message);
-	return tls_hs_prove(hs, verify.scheme, span_of(content, len), verify.signature);
+	return tls_hs_check_certificate_verify_13(hs, body);
 }
 
 enum tls_verdict tls_server13_proof(struct tls_handshake *hs, struct span body)
 {
-	enum tls_verdict verdict = tls_hs_prove_poll(hs);
-
 	(void)body;
-	if (verdict == TLS_OK)
-		hs->report.peer_authenticated = true;
-	return verdict;
+	return tls_hs_proof_answer(hs);
 }
 
 static enum tls_verdict send_ticket(struct tls_handshake *hs, struct tls_session_state *state,

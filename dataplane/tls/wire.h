@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 enum {
+	TLS_VERSION_SSL3 = 0x0300, // met, never spoken
 	TLS_VERSION_12 = 0x0303,
 	TLS_VERSION_13 = 0x0304,
 	TLS_LEGACY_RECORD_VERSION = 0x0301, // a ClientHello's record may say so (RFC 8446 5.1)

@@ -124,6 +124,27 @@ def test_shim_flags(files):
     echo_and_close(context.wrap_socket(shim.accept(), server_side=True))
     shim.end(0)
 
+    # A chain is judged only with -verify-peer, and then by the certificates that are trusted.
+    for trusted, status, error in ((certificate, 0, b""), (files["rsa"][1], 1, b"unknown_ca")):
+        shim = Shim("-verify-peer", "-trust-cert", trusted, "-async")
+        try:
+            echo_and_close(server_context("1.3", key, certificate).wrap_socket(shim.accept(), server_side=True))
+        except ssl.SSLError:
+            check(status == 1, "a trusted chain")
+        shim.end(status, error)
+
+    for flags in (["-verify-prefs", "513"], ["-signing-prefs", "515"], ["-curves", "25"], ["-max-version", "770"]):
+        shim = Shim(*flags)
+        shim.accept()
+        shim.end(89)
+
+    # Data when nothing but a goodbye may come.
+    shim = Shim("-shim-shuts-down", "-check-close-notify")
+    tls = server_context("1.2", key, certificate).wrap_socket(shim.accept(), server_side=True)
+    tls.sendall(b"too late")
+    tls.close()
+    shim.end(1, b"application data on shutdown")
+
     shim = Shim("-expect-version", str(0x0303))
     tls = server_context("1.3", key, certificate).wrap_socket(shim.accept(), server_side=True)
     shim.end(1, b"wrong version")
@@ -135,6 +156,44 @@ def test_shim_flags(files):
     check(connection.recv(100, socket.MSG_WAITALL)[-2:] == bytes([2, 10]), "the alert")
     connection.close()
     shim.end(1, b"unexpected_message")
+
+
+def ask_server(port, request, family=socket.AF_INET):
+    """What the server says to a request until it closes."""
+    address = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.socket(family) as plain:
+        plain.settimeout(20)
+        plain.connect((address, port))
+        tls = client_context("1.3").wrap_socket(plain)
+        tls.sendall(request)
+        answer = b""
+        while data := tls.recv(4096):
+            answer += data
+        return answer
+
+
+def test_server(_files):
+    port = free_port()
+    server = subprocess.Popen([SERVER, "-port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for_port(port).close()
+        for request in (b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\n\n"):
+            check(b"Connection: close" in ask_server(port, request), "an answer")
+        if socket.has_ipv6:
+            check(b"sluice" in ask_server(port, b"GET / HTTP/1.0\r\n\r\n", socket.AF_INET6), "an answer over IPv6")
+        check(ask_server(port, b"x" * 100000) == b"", "too long a request")
+        # Many at a time, half of them never saying a word.
+        silent = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(50)]
+        check(b"sluice" in ask_server(port, b"GET / HTTP/1.0\r\n\r\n"), "an answer beside silent ones")
+        silent[0].sendall(b"GET / HTTP/1.0\r\n\r\n")
+        check(silent[0].recv(100)[-2:] == bytes([2, 10]), "the alert")
+        check(silent[0].recv(100) == b"", "the end after an alert")
+        for connection in silent:
+            connection.close()
+        check(server.poll() is None, "the server lives")
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def relay(a, b):
@@ -217,6 +276,7 @@ def main():
     try:
         files = {kind: make_certificate(kind) for kind in ("rsa", "ecdsa")}
         test_shim_flags(files)
+        test_server(files)
         for version in VERSIONS:
             for kind in files:
                 test_shim_client(version, kind, files)

@@ -98,7 +98,7 @@ static void answer(struct visit *visit)
 {
 	struct tls_end *end = &visit->end;
 
-	if (tls_end_up(end) && !end->closed && has_request(end)) {
+	if (tls_end_up(end) && !visit->answered && has_request(end)) {
 		tls_end_send(end, page, sizeof page - 1);
 		visit->answered = true;
 	}

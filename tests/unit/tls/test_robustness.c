@@ -297,6 +297,9 @@ static void test_records_after_the_handshake(void **state)
 		{22, update_and_more, 6, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{21, bad_alert, 3, TLS_ALERT_DECODE_ERROR},
 		{21, bad_alert, 1, TLS_ALERT_DECODE_ERROR},
+		{21, bad_alert, 0, TLS_ALERT_UNEXPECTED_MESSAGE},
+		{0, finished + 1, 0, TLS_ALERT_UNEXPECTED_MESSAGE}, // nothing but padding
+		{0, finished + 1, 3, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{20, ccs, 1, TLS_ALERT_UNEXPECTED_MESSAGE},
 		{24, ccs, 1, TLS_ALERT_UNEXPECTED_MESSAGE},
 	};
@@ -382,6 +385,61 @@ static void test_renegotiation(void **state)
 	pair_free(pair);
 }
 
+// The same floods in TLS 1.2, where warnings are allowed and servers may ask.
+static void test_floods_12(void **state)
+{
+	static const uint8_t warning[2] = {1, 90};
+	static const uint8_t hello_request[4] = {0};
+	struct pair *pair = pair_of_version(TLS_VERSION_12);
+
+	(void)state;
+	pair_connect(pair, NULL);
+	for (unsigned i = 0; i < 4; i++)
+		raw_record(&pair->client, 21, warning, 2);
+	tls_end_send(&pair->client, "still here", 10);
+	tls_fixture_pump(&pair->client, &pair->server);
+	assert_int_equal(pair->server.data_len, 10);
+	for (unsigned i = 0; i < 10; i++)
+		raw_record(&pair->client, 21, warning, 2);
+	check_refused_after(pair, TLS_ALERT_UNEXPECTED_MESSAGE);
+	pair_connect(pair, NULL);
+	for (unsigned i = 0; i < 40; i++)
+		raw_record(&pair->client, 23, "", 0);
+	check_refused_after(pair, TLS_ALERT_UNEXPECTED_MESSAGE);
+	pair_connect(pair, NULL);
+	for (unsigned i = 0; i < 10; i++)
+		raw_record(&pair->server, 22, hello_request, 4);
+	tls_fixture_pump(&pair->client, &pair->server);
+	assert_true(pair->client.failed);
+	assert_int_equal(pair->server.peer_alert, TLS_ALERT_NO_RENEGOTIATION);
+	pair_end(pair);
+	pair_free(pair);
+}
+
+// Short records at first and after a pause, then as long as the peer takes them.
+static void test_record_sizes(void **state)
+{
+	struct pair *pair = pair_of_version(TLS_VERSION_13);
+	struct tls_conn *conn = &pair->server.conn;
+	size_t overhead, sent = 0, len = 0;
+
+	(void)state;
+	pair_connect(pair, NULL);
+	overhead = tls_record_sealed_len(conn, 0);
+	while (sent < 64 * 1024) {
+		len = tls_record_choose_len(conn, 1460, 1000000, false);
+		assert_int_equal(len, 1460 - overhead);
+		sent += len;
+	}
+	assert_int_equal(tls_record_choose_len(conn, 1460, 1000000, false), TLS_PLAINTEXT_MAX);
+	assert_int_equal(tls_record_choose_len(conn, 1460, 100, false), 100);
+	assert_int_equal(tls_record_choose_len(conn, 1460, 1000000, true), 1460 - overhead);
+	conn->send_max = 512;
+	assert_int_equal(tls_record_choose_len(conn, 1460, 1000000, true), 512);
+	pair_end(pair);
+	pair_free(pair);
+}
+
 static void test_truncated_streams_are_noticed(void **state)
 {
 	struct pair *pair = pair_of_version(TLS_VERSION_13);
@@ -436,46 +494,76 @@ static void test_large_hellos(void **state)
 	pair_free(pair);
 }
 
-// A hundred thousand handshakes left half done, far more than there is room for: the pools hold, what is over
-// is refused and counted, and when all are gone the engine serves as before.
-static void test_stuck_handshakes(void **state)
+// A hundred thousand handshakes left half done, at every cut of a hello in turn, over an engine that has room
+// for so many of them and for so many incomplete messages: what is over is refused and counted, nothing
+// grows, and when all are gone the pools are whole again.
+static void stuck_handshakes(
+	struct tls_fixture *where, const struct tls_server_config *config, struct span hello)
 {
 	enum {
 		N = 100000
 	};
-	struct pair *pair = pair_of_version(TLS_VERSION_13);
 	struct tls_conn *conns = calloc(N, sizeof *conns);
-	struct tls_engine *engine = &tls_pair_fixture.engine;
+	struct tls_engine *engine = &where->engine;
+	unsigned n_started = 0, n_waiting = 0;
+
+	assert_non_null(conns);
+	for (unsigned i = 0; i < N; i++) {
+		struct span piece = span_of(hello.data, i % hello.len);
+		struct tls_stream stream = {.pieces = &piece, .n_pieces = 1};
+		enum tls_status status;
+		size_t consumed;
+
+		tls_conn_init(&conns[i]);
+		if (!tls_server_start(engine, &conns[i], config, NULL))
+			continue;
+		n_started++;
+		status = tls_handshake_input(engine, &conns[i], stream, &consumed);
+		n_waiting += status == TLS_NEED_BYTES ? 1 : 0;
+		assert_true(status == TLS_NEED_BYTES ||
+			    tls_handshake_report(engine, &conns[i])->alert == TLS_ALERT_INTERNAL_ERROR);
+	}
+	assert_int_equal(n_started, engine->handshakes.n_items < N ? engine->handshakes.n_items : N);
+	assert_true(n_waiting >= n_started / 2);
+	for (unsigned i = 0; i < N; i++)
+		tls_conn_destroy(engine, &conns[i]);
+	assert_int_equal(engine->handshakes.n_used, 0);
+	assert_int_equal(engine->blocks.n_used, 0);
+	free(conns);
+}
+
+static void test_stuck_handshakes(void **state)
+{
+	const struct tls_engine_settings roomy = {.n_handshakes = 100000, .n_blocks = 60000};
+	struct pair *pair = pair_of_version(TLS_VERSION_13);
+	struct tls_fixture *large = calloc(1, sizeof *large);
 	uint8_t hello[1024];
 	size_t hello_len;
-	unsigned n_started = 0;
 
 	(void)state;
 	pair_begin(pair, NULL);
 	(void)tls_end_step(&pair->client);
-	hello_len = pair->client.out_len;
-	memcpy(hello, pair->client.out, hello_len);
-	pair_end(pair);
-	for (unsigned i = 0; i < N; i++) {
-		// Every cut of the hello in turn.
-		struct span piece = span_of(hello, i % hello_len);
-		struct tls_stream stream = {.pieces = &piece, .n_pieces = 1};
-		size_t consumed;
+	// A record for each byte, so that every cut leaves part of a message behind.
+	hello_len = 0;
+	for (size_t i = 5; i < pair->client.out_len && hello_len + 6 <= sizeof hello; i++) {
+		const uint8_t record[6] = {22, 3, 1, 0, 1, pair->client.out[i]};
 
-		tls_conn_init(&conns[i]);
-		if (!tls_server_start(engine, &conns[i], &pair->server_config, NULL))
-			continue;
-		n_started++;
-		assert_int_equal(tls_handshake_input(engine, &conns[i], stream, &consumed), TLS_NEED_BYTES);
+		memcpy(hello + hello_len, record, sizeof record);
+		hello_len += sizeof record;
 	}
-	assert_int_equal(n_started, engine->handshakes.n_items);
-	for (unsigned i = 0; i < N; i++)
-		tls_conn_destroy(engine, &conns[i]);
+	pair_end(pair);
+	stuck_handshakes(&tls_pair_fixture, &pair->server_config, span_of(hello, hello_len));
 	pair_connect(pair, NULL);
 	pair_check_up(pair);
 	pair_check_data(pair);
 	pair_end(pair);
-	free(conns);
+	// With half a gigabyte in which all of them fit, in the long form.
+	if (getenv("SLUICE_FULL") != NULL) {
+		tls_fixture_init(large, &roomy);
+		stuck_handshakes(large, &pair->server_config, span_of(hello, hello_len));
+		tls_fixture_destroy(large);
+	}
+	free(large);
 	pair_free(pair);
 }
 
@@ -490,6 +578,8 @@ int main(void)
 		PAIR_TEST(test_missing_extensions),
 		PAIR_TEST(test_records_after_the_handshake),
 		PAIR_TEST(test_floods),
+		PAIR_TEST(test_floods_12),
+		PAIR_TEST(test_record_sizes),
 		PAIR_TEST(test_plaintext_after_encryption),
 		PAIR_TEST(test_renegotiation),
 		PAIR_TEST(test_truncated_streams_are_noticed),
