@@ -49,12 +49,18 @@ def mail(_seconds):
             'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_MAIL_MESSAGES': os.environ.get('SLUICE_MAIL_MESSAGES', '10000')}
 
 
+def tcp(_seconds):
+    """Our TCP against Linux's, up to a gigabyte: loss and reordering, options switched off, ten thousand at once, peers that die."""
+    build('build')
+    yield 'test_tcp.py', ['python3', 'tests/system/test_tcp.py'], {'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_TCP_SCALE': '350'}
+
+
 def sim(seconds):
     """Deterministic simulations: thousands of fresh seeds, in slices until the time is over."""
     build('build')
     first, end = int(time.time()) % 1000000000, time.monotonic() + seconds
     while time.monotonic() < end:
-        for name, count in (('tcp_sim', 1000), ('proxy_sim', 200)):
+        for name, count in (('tcp_sim', 1000), ('workers_sim', 30), ('proxy_sim', 200)):
             yield f'{name} {first} {count}', [f'build/tests/sim/{name}', str(first), str(count)], {}
         first += 1000
 
@@ -86,7 +92,7 @@ def suites(_seconds):
             'SLUICE_FULL': '1'}
 
 
-KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail}
+KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail, 'tcp': tcp}
 
 
 def main():

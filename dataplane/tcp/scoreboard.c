@@ -94,7 +94,7 @@ bool tcp_scoreboard_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sen
 	uint32_t idx;
 
 	SLUICE_ASSERT(seq_lt(sent->start, at) && seq_lt(at, sent->end));
-	rest = pool_alloc(&tcp->sent);
+	rest = tcp_cold(tcp, conn)->n_sent < 2 * tcp->config.sent_max ? pool_alloc(&tcp->sent) : NULL;
 	if (rest == NULL) {
 		tcp_count(tcp, COUNTER_TCP_NO_SENT);
 		return false;
@@ -206,6 +206,18 @@ static uint32_t block_first(struct tcp *tcp, const struct tcp_conn *conn, struct
 	return idx;
 }
 
+// The border between whole segments of an entry that is nearest to `at`, behind it or in front of it. Blocks
+// count for segments that they cover whole: a peer that reports single bytes would have us keep an entry for
+// each.
+static struct seq whole_segments(
+	const struct tcp_conn *conn, const struct tcp_sent *sent, struct seq at, bool behind)
+{
+	uint32_t n = seq_len(at, sent->start);
+	uint32_t part = n % conn->mss;
+
+	return seq_add(sent->start, behind && part != 0 ? n + conn->mss - part : n - part);
+}
+
 // Walks the entries that one block touches. The walk draws on a budget per turn: a peer that sends blocks
 // only to make us search is not searched for any more (its data is then repaired by timeouts).
 static void sack_block(
@@ -223,13 +235,21 @@ static void sack_block(
 		if (seq_leq(block.end, sent->start))
 			return;
 		if (seq_lt(sent->start, block.start)) {
-			if (!tcp_scoreboard_split(tcp, conn, sent, block.start))
+			struct seq cut = whole_segments(conn, sent, block.start, true);
+
+			if (!seq_lt(cut, sent->end))
+				continue;
+			if (!tcp_scoreboard_split(tcp, conn, sent, cut))
 				return;
 			idx = sent->next;
 			continue;
 		}
-		if (seq_lt(block.end, sent->end) && !tcp_scoreboard_split(tcp, conn, sent, block.end))
-			return;
+		if (seq_lt(block.end, sent->end)) {
+			struct seq cut = whole_segments(conn, sent, block.end, false);
+
+			if (seq_eq(cut, sent->start) || !tcp_scoreboard_split(tcp, conn, sent, cut))
+				return;
+		}
 		idx = mark_sacked(tcp, conn, sent, ack)->next;
 	}
 	if (tcp->sack_steps == 0)

@@ -37,7 +37,7 @@ def end_clean(laboratory, process):
     return {name: int(value) for name, value in re.findall(r'^(\w+) (\d+)$', output, re.M)}
 
 
-def peer(laboratory, namespace, *arguments, timeout=240):
+def peer(laboratory, namespace, *arguments, timeout=1800 if FULL else 240):
     laboratory.inside(namespace, sys.executable, PEER, *map(str, arguments), timeout=timeout)
 
 
@@ -78,7 +78,7 @@ def on_veth(laboratory, *arguments):
 
 def on_wire(laboratory, *arguments, loss=0, reorder=0, delay_us=500, seed=1):
     """The kernel's namespace, the service, and the wire of tests/lossy_wire.c between them."""
-    ours, theirs = laboratory.namespace('s'), laboratory.namespace('p')
+    ours, theirs = laboratory.namespace(f's{seed}'), laboratory.namespace(f'p{seed}')
     wire = laboratory.spawn(None, os.path.join(lab.BUILD, 'tests/lossy-wire'), '--left', f'{theirs},peer0', '--right', f'{ours},slwire0', '--seed', str(seed),
                             '--loss', str(loss), '--reorder', str(reorder), '--duplicate', str(reorder // 10), '--delay-us', str(delay_us), stdout=lab.subprocess.PIPE, text=True)
     assert wire.stdout.readline() == 'ready\n'
