@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "proxy/proxy.h"
+#include "tls/resumption_hint.h"
 
 #include <rte_mbuf.h>
 
@@ -112,6 +113,20 @@ bool leg_start_tls(struct proxy *proxy, struct leg *leg, const struct tls_server
 	leg->flags |= LEG_TLS | LEG_HANDSHAKING;
 	leg->tls_status = TLS_NEED_BYTES;
 	return true;
+}
+
+static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
+{
+	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
+
+	for (uint32_t i = 0; i < n; i++)
+		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
+	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
+}
+
+bool leg_will_resume(struct proxy *proxy, const struct leg *leg)
+{
+	return tls_resumption_hint(proxy->engine, whole_stream(proxy, conn_of(proxy, leg)));
 }
 
 static size_t peek_spans(const struct tcp_conn *conn, struct span *out, uint32_t n)
@@ -259,15 +274,6 @@ static uint16_t outputs_in_place(struct leg_opening *opening, size_t n_inputs)
 		n++;
 	}
 	return n;
-}
-
-static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
-{
-	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
-
-	for (uint32_t i = 0; i < n; i++)
-		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
-	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
 }
 
 // Whether there is a whole record; otherwise whether there ever will be.
