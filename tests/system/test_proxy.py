@@ -48,7 +48,7 @@ class Proxy:
         cores = (lab.cores(workers) * workers)[:workers]
         self.process, self.link = laboratory.dataplane(self.namespace)
         self.page = lab.CounterPage(self.link.start(
-            lab.dataplane_record(laboratory.tag, cores, memory=192 << 20), lab.port_record('tap', 'net_tap0,iface=sluice0'),
+            lab.dataplane_record(laboratory.tag, cores, memory=192 << 20, connections=head.pop('connections', 4096)), lab.port_record('tap', 'net_tap0,iface=sluice0'),
             lab.address_record(0, f'{OWN}/24'), lab.address_record(0, f'{OWN6}/64')))
         wait_for_device(laboratory, self.namespace, 'sluice0')
         give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
