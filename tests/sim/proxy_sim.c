@@ -263,7 +263,8 @@ static void check_flow(const struct flow *flow)
 {
 	// A clean end is heard only where one was said.
 	SLUICE_ASSERT(!flow->backend.heard_end || (flow->client.ended && flow->client.mood != MOOD_CUTS));
-	SLUICE_ASSERT(!flow->client.heard_end || flow->backend.ended || flow->client.mood >= MOOD_GARBAGE);
+	SLUICE_ASSERT(!flow->client.heard_end || flow->backend.ended || flow->client.mood >= MOOD_GARBAGE ||
+		      flow->refused);
 	if (!orderly(flow))
 		return;
 	if (flow->client.broken || flow->client.n_received != flow->backend.n_to_send) {

@@ -140,6 +140,7 @@ static void client_hears_line(struct flow *flow)
 		tls_end_send(&flow->tls, "MAIL\r\n", 6);
 		flow->mail = MAIL_DONE;
 	} else if (flow->line[0] == '4' && sim.backends_die_us != 0) {
+		flow->refused = true;
 		give_up(&flow->client, false);
 	} else {
 		SLUICE_ASSERT(strncmp(flow->line, "250-", 4) == 0);

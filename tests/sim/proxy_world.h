@@ -80,6 +80,7 @@ struct flow {
 		*slot; // of the session to resume, and where the next one is kept; may be NULL
 	bool tls_begun;
 	bool trickles;
+	bool refused; // it heard in words that there is no backend
 	bool proxied; // its first bytes are a PROXY header
 	uint64_t trickled_us;
 	uint32_t seed;
