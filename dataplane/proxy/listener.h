@@ -37,7 +37,7 @@ struct proxy_listener {
 	const struct tls_server_config *tls; // LISTENER_TLS and LISTENER_MAIL
 	struct preamble_config preamble;     // LISTENER_MAIL
 	struct http_redirect_config redirect;
-	uint32_t tally_idx;                  // its row of counters
+	uint32_t tally_idx;            // its row of counters
 	uint32_t route_idx;            // the routes' listener_idx
 	uint32_t pool_idx;             // the backend when there is no name yet: LISTENER_TCP, STARTTLS
 	bool reject_unknown_names;     // no route but the default one for an SNI: refuse
@@ -58,11 +58,18 @@ struct proxy_addresses {
 	uint16_t local_port;
 };
 
+enum {
+	PROXY_SOURCES_MAX = 8
+};
+
 // Of a pool in `upstream`, by the same index: how its servers are talked to.
 struct proxy_backend {
 	const char *name; // for the log; may be NULL
 	enum proxy_protocol_version proxy_protocol;
-	struct ip_addr local; // source address towards the servers (one per family would be two pools)
+	struct ip_addr
+		locals[PROXY_SOURCES_MAX]; // source addresses towards the servers: the first, and others
+					   // when its ports have run out; all of the servers' family
+	uint32_t n_locals;                 // at least 1
 };
 
 struct proxy_config {

@@ -183,8 +183,9 @@ static void open_backends(void)
 	servers[0].addr = sim.twin.stacks[0].v6;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, V6_BACKEND, &config, servers, 1));
 	for (uint32_t i = 0; i < BACKENDS; i++)
-		sim.backends[i] = (struct proxy_backend){.name = "backend", .local = sim.twin.stacks[1].v4};
-	sim.backends[V6_BACKEND].local = sim.twin.stacks[1].v6;
+		sim.backends[i] = (struct proxy_backend){
+			.name = "backend", .locals = {sim.twin.stacks[1].v4}, .n_locals = 1};
+	sim.backends[V6_BACKEND].locals[0] = sim.twin.stacks[1].v6;
 	sim.config.backends = sim.backends;
 	sim.config.n_backends = BACKENDS;
 }

@@ -294,12 +294,12 @@ def hostile_clients_are_bounded_and_told(laboratory):
     proxy = Proxy(laboratory, listeners=listeners)
     hello = bytes.fromhex('1603010200010001fc0303') + os.urandom(32)
     script = f'''
-import os, socket, struct, sys
+import os, socket, struct, sys, time
 def one(data, then):
     s = socket.create_connection(('{OWN}', 443)); s.settimeout(10)
     s.sendall(data)
     if then == 'fin': s.shutdown(1)
-    if then == 'reset': s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); return 'closed'
+    if then == 'reset': time.sleep(0.3); s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); return 'closed'
     try:
         got = b''
         while part := s.recv(100): got += part
