@@ -25,8 +25,8 @@ def start_nginx(laboratory, namespace):
     with open(os.path.join(folder, 'files/large'), 'wb') as f:
         f.write(os.urandom(1 << 20) * 32)
     with open(os.path.join(folder, 'nginx.conf'), 'w', encoding='ascii') as f:
-        f.write(f'''daemon off; pid {folder}/pid; error_log {folder}/error.log; user root; worker_processes 1;
-events {{ worker_connections 4096; }}
+        f.write(f'''daemon off; pid {folder}/pid; error_log {folder}/error.log; user root; worker_processes 1; worker_rlimit_nofile 32768;
+events {{ worker_connections 16384; }}
 http {{
   access_log off; client_max_body_size 0; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
@@ -265,7 +265,10 @@ def told(proxy, wanted, check=lambda fields: True, seconds=5):
         found.extend(event for event in proxy.told if event[0] == wanted and check(event[1]))
         return found
 
-    wait_for(look, f'an event {wanted}', seconds)
+    try:
+        wait_for(look, f'an event {wanted}', seconds)
+    except AssertionError as error:
+        raise AssertionError(f'{error}; told was {proxy.told}') from error
     proxy.told.remove(found[0])
     return found[0][1]
 
