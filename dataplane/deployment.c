@@ -147,8 +147,7 @@ static bool read_server(struct decoding *decoding, const char *backend, struct u
 		return refuse(decoding,
 			"snapshot: backend '%s': a server's address, port or weight is impossible", backend);
 	out->tally_idx = use_server_row(decoding, &record, backend);
-	if (record.backup != 0)
-		return refuse(decoding, "snapshot: backend '%s': backup servers are not supported", backend);
+	out->backup = record.backup != 0;
 	return true;
 }
 
@@ -169,19 +168,20 @@ static struct upstream_pool_config pool_config(const struct snapshot_backend *re
 	return config;
 }
 
-// The source addresses; only the first is used until the proxy spreads over several.
+// The source addresses, as many as the proxy spreads over.
 static bool read_sources(struct decoding *decoding, const struct snapshot_backend *backend,
 	struct proxy_backend *out, bool *out_given)
 {
 	struct snapshot_source source;
 	struct span tail;
 
+	out->n_locals = 0;
 	*out_given = backend->n_sources != 0;
 	for (uint32_t i = 0; i < backend->n_sources; i++) {
 		if (!next(decoding, SNAPSHOT_SOURCE, &source, sizeof source, &tail))
 			return false;
-		if (i == 0)
-			out->local = ip_addr_from_bytes(source.address);
+		if (i < PROXY_SOURCES_MAX)
+			out->locals[out->n_locals++] = ip_addr_from_bytes(source.address);
 	}
 	return true;
 }
@@ -213,9 +213,11 @@ static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_b
 	out->proxy_protocol = (enum proxy_protocol_version)record->proxy;
 	if (!read_sources(decoding, record, out, &source_given))
 		return false;
-	if (!source_given && !choose_source(decoding->net, &pool->servers[0].addr, &out->local))
+	if (!source_given && !choose_source(decoding->net, &pool->servers[0].addr, &out->locals[0]))
 		return refuse(decoding,
 			"snapshot: backend '%s': no address of ours is of its servers' family", record->name);
+	if (!source_given)
+		out->n_locals = 1;
 	return true;
 }
 

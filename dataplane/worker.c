@@ -181,6 +181,9 @@ static void set_limits(struct worker *worker, const struct deployment *deploymen
 	limits.source_connections = share_of(limits.source_connections, n);
 	limits.source_handshakes_per_second = share_of(limits.source_handshakes_per_second, n);
 	limits.source_handshakes_burst = share_of(limits.source_handshakes_burst, n);
+	// When half of all that can be under way is, only resumptions begin: they are short.
+	limits.resumptions_pending = tls_settings(&worker->setup).n_handshakes;
+	limits.handshakes_pending = limits.resumptions_pending / 2;
 	admission_set_limits(&worker->proxy.admission, &limits);
 }
 

@@ -96,6 +96,15 @@ void admission_set_limits(struct admission *admission, const struct admission_li
 enum admission_verdict admission_connect(struct admission *admission, const struct ip_addr *addr,
 	uint64_t now_us, struct admission_ticket *out_ticket) __attribute__((warn_unused_result));
 
+// Whether it makes a difference now that a handshake resumes: finding that out is not free.
+static inline bool admission_asks_resumption(const struct admission *admission, uint32_t n_pending)
+{
+	const struct admission_limits *limits = &admission->limits;
+
+	return limits->handshakes_per_second != 0 || limits->source_handshakes_per_second != 0 ||
+	       (limits->handshakes_pending != 0 && n_pending >= limits->handshakes_pending);
+}
+
 // A handshake on it, before any of its arithmetic; n_pending are under way. Resumptions cost no token.
 enum admission_verdict admission_handshake(struct admission *admission, const struct admission_ticket *ticket,
 	bool resumption, uint32_t n_pending, uint64_t now_us) __attribute__((warn_unused_result));

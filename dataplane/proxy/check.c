@@ -38,7 +38,7 @@ static void begin(struct proxy *proxy, const struct upstream_check *due)
 	struct tcp_conn *conn;
 
 	SLUICE_ASSERT(check != NULL);
-	request.local = proxy->config->backends[pool_idx].local;
+	request.local = proxy->config->backends[pool_idx].locals[0];
 	request.user = CHECK_USER | pool_index(&proxy->checks, check);
 	check->check = *due;
 	if (tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) == TCP_CONNECT_STARTED) {

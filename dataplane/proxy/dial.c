@@ -38,17 +38,22 @@ static void no_backend(struct proxy *proxy, struct pair *pair)
 	pair_end_client(proxy, pair, COUNTER_PROXY_NO_BACKEND);
 }
 
+// From the first of our addresses that has a port left for this server.
 static bool connect_to(struct proxy *proxy, struct pair *pair)
 {
 	const struct upstream_server *server = upstream_server_at(&proxy->upstream, pair->server_idx);
+	const struct proxy_backend *backend = &pair->config->backends[pair->choice.pool_idx];
+	enum tcp_connect_verdict verdict = TCP_CONNECT_IN_USE;
 	struct leg *leg = &pair->legs[PAIR_BACKEND];
-	struct tcp_connect request = {.local = pair->config->backends[pair->choice.pool_idx].local,
-		.remote = server->addr,
-		.remote_port = server->port,
-		.user = pair_user(proxy, leg)};
+	struct tcp_connect request = {
+		.remote = server->addr, .remote_port = server->port, .user = pair_user(proxy, leg)};
 	struct tcp_conn *conn;
 
-	if (tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) != TCP_CONNECT_STARTED)
+	for (uint32_t i = 0; i < backend->n_locals && verdict == TCP_CONNECT_IN_USE; i++) {
+		request.local = backend->locals[i];
+		verdict = tcp_connect(proxy->tcp, &request, proxy->now_us, &conn);
+	}
+	if (verdict != TCP_CONNECT_STARTED)
 		return false;
 	leg_init(leg, PAIR_BACKEND);
 	leg_open(proxy, leg, conn, request.user);

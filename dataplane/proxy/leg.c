@@ -3,11 +3,11 @@
 
 #include "base/assert.h"
 #include "proxy/proxy.h"
+#include "tls/resumption_hint.h"
 
 #include <rte_mbuf.h>
 
 enum {
-	HANDSHAKE_PIECES = 64,
 	CONTENT_MAX = 512, // of a record that is not application data and lies in pieces
 };
 
@@ -114,14 +114,18 @@ bool leg_start_tls(struct proxy *proxy, struct leg *leg, const struct tls_server
 	return true;
 }
 
-static size_t peek_spans(const struct tcp_conn *conn, struct span *out, uint32_t n)
+static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
 {
-	struct tcp_piece pieces[HANDSHAKE_PIECES];
-	uint32_t n_pieces = tcp_peek(conn, pieces, n < HANDSHAKE_PIECES ? n : HANDSHAKE_PIECES);
+	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
 
-	for (uint32_t i = 0; i < n_pieces; i++)
-		out[i] = span_of(pieces[i].data, pieces[i].len);
-	return n_pieces;
+	for (uint32_t i = 0; i < n; i++)
+		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
+	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
+}
+
+bool leg_will_resume(struct proxy *proxy, const struct leg *leg)
+{
+	return tls_resumption_hint(proxy->engine, whole_stream(proxy, conn_of(proxy, leg)));
 }
 
 // Sends what TLS has to say, as long as there is room; `write` is tls_handshake_output or tls_conn_output.
@@ -162,9 +166,7 @@ enum leg_handshake leg_handshake(struct proxy *proxy, struct leg *leg)
 	if (leg->pending != NULL)
 		leg_flush(proxy, leg);
 	while (leg->tls_status == TLS_NEED_BYTES && more) {
-		struct span pieces[HANDSHAKE_PIECES];
-		struct tls_stream stream = {
-			.pieces = pieces, .n_pieces = peek_spans(conn, pieces, HANDSHAKE_PIECES)};
+		struct tls_stream stream = whole_stream(proxy, conn);
 		size_t consumed = 0;
 
 		if (stream.n_pieces == 0)
@@ -180,7 +182,8 @@ enum leg_handshake leg_handshake(struct proxy *proxy, struct leg *leg)
 		return LEG_HANDSHAKE_WAITS;
 	if (leg->tls_status == TLS_FAILED)
 		return LEG_HANDSHAKE_FAILED;
-	if (leg->tls_status == TLS_NEED_BYTES && leg_is(leg, LEG_FIN_SEEN) && tcp_readable(conn) == 0) {
+	// What lies there was not enough, and no more comes.
+	if (leg->tls_status == TLS_NEED_BYTES && leg_is(leg, LEG_FIN_SEEN)) {
 		leg->flags |= LEG_BROKEN | LEG_TRUNCATED;
 		return LEG_HANDSHAKE_FAILED;
 	}
@@ -259,15 +262,6 @@ static uint16_t outputs_in_place(struct leg_opening *opening, size_t n_inputs)
 		n++;
 	}
 	return n;
-}
-
-static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
-{
-	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
-
-	for (uint32_t i = 0; i < n; i++)
-		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
-	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
 }
 
 // Whether there is a whole record; otherwise whether there ever will be.

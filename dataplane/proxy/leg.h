@@ -74,6 +74,9 @@ void leg_events(struct leg *leg, uint16_t events);
 bool leg_start_tls(struct proxy *proxy, struct leg *leg, const struct tls_server_config *config)
 	__attribute__((warn_unused_result));
 
+// Whether what has arrived begins a handshake that will resume a session (tls/resumption_hint.h).
+bool leg_will_resume(struct proxy *proxy, const struct leg *leg);
+
 enum leg_handshake {
 	LEG_HANDSHAKE_WAITS,
 	LEG_HANDSHAKE_DONE, // its report is there until leg_finish_handshake

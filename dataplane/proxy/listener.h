@@ -58,11 +58,18 @@ struct proxy_addresses {
 	uint16_t local_port;
 };
 
+enum {
+	PROXY_SOURCES_MAX = 8
+};
+
 // Of a pool in `upstream`, by the same index: how its servers are talked to.
 struct proxy_backend {
 	const char *name; // for the log; may be NULL
 	enum proxy_protocol_version proxy_protocol;
-	struct ip_addr local; // source address towards the servers (one per family would be two pools)
+	struct ip_addr
+		locals[PROXY_SOURCES_MAX]; // source addresses towards the servers: the first, and others
+					   // when its ports have run out; all of the servers' family
+	uint32_t n_locals;                 // at least 1
 };
 
 struct proxy_config {

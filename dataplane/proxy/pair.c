@@ -150,6 +150,10 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 	counter_inc(proxy->counters,
 		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
 	proxy_log_session(proxy, pair);
+	// A ticket that opened and was of no use after all pays like a full handshake, as far as there is
+	// credit.
+	if (pair->resumes && !report->resumed)
+		(void)!admission_handshake(&proxy->admission, &pair->ticket, false, 0, proxy->now_us);
 }
 
 void pair_note_failure(struct proxy *proxy, struct pair *pair)
@@ -262,9 +266,12 @@ static enum first_bytes look_at_first_bytes(struct proxy *proxy, const struct pa
 
 static bool begin_handshake(struct proxy *proxy, struct pair *pair)
 {
-	enum admission_verdict verdict = admission_handshake(
-		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
+	enum admission_verdict verdict;
 
+	pair->resumes = admission_asks_resumption(&proxy->admission, proxy->n_handshakes) &&
+			leg_will_resume(proxy, &pair->legs[PAIR_CLIENT]);
+	verdict = admission_handshake(
+		&proxy->admission, &pair->ticket, pair->resumes, proxy->n_handshakes, proxy->now_us);
 	if (verdict != ADMISSION_ADMITTED) {
 		pair_refuse(proxy, pair, verdict);
 		return false;

@@ -53,6 +53,7 @@ struct pair {
 	uint32_t generation;     // tells it from those that had its place before
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
 	uint8_t phase;
+	bool resumes;        // it was let in because its hello would resume a session
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake
 };
 

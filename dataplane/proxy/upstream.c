@@ -192,6 +192,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		server = server_at(upstream, indices[i]);
 		server->weight_configured = servers[i].weight;
 		server->tally_idx = servers[i].tally_idx;
+		server->backup = servers[i].backup;
 		server->current_weight = 0;
 		server->kept = true;
 		if (config->check_interval_us != 0 && server->check_due_us == UINT64_MAX &&
@@ -257,8 +258,16 @@ static bool was_tried(const struct upstream_choice *choice, uint32_t server_idx)
 	return false;
 }
 
+// Which servers would do, and in which order: the first wish that some server fulfils decides.
+struct wish {
+	bool backup;
+	bool ejected_too;
+};
+
+static const struct wish wishes[] = {{false, false}, {false, true}, {true, false}, {true, true}};
+
 static void find_eligible(struct upstream *upstream, const struct upstream_choice *choice, uint64_t now_us,
-	bool ejected_too, struct balance_eligible *out)
+	struct wish wish, struct balance_eligible *out)
 {
 	const struct upstream_pool *pool = &upstream->pools[choice->pool_idx];
 
@@ -268,8 +277,8 @@ static void find_eligible(struct upstream *upstream, const struct upstream_choic
 		bool full = pool->config.connections_max != 0 &&
 			    server->n_connections >= pool->config.connections_max;
 
-		if (server->state != UPSTREAM_UP || server->drain || full ||
-			(!ejected_too && server->ejected_until_us > now_us) ||
+		if (server->state != UPSTREAM_UP || server->drain || full || server->backup != wish.backup ||
+			(!wish.ejected_too && server->ejected_until_us > now_us) ||
 			was_tried(choice, pool->servers[i]))
 			continue;
 		out->bits[i / 64] |= UINT64_C(1) << (i % 64);
@@ -287,9 +296,9 @@ uint32_t upstream_choose(struct upstream *upstream, struct upstream_choice *choi
 	SLUICE_ASSERT(choice->pool_idx < upstream->n_pools);
 	if (choice->n_tried == UPSTREAM_TRIED_MAX || pool->n_servers == 0)
 		return UPSTREAM_NONE;
-	find_eligible(upstream, choice, now_us, false, &eligible);
-	if (eligible.n == 0)
-		find_eligible(upstream, choice, now_us, true, &eligible);
+	eligible.n = 0;
+	for (size_t i = 0; i < sizeof wishes / sizeof wishes[0] && eligible.n == 0; i++)
+		find_eligible(upstream, choice, now_us, wishes[i], &eligible);
 	position = balance_choose(upstream, pool, &eligible, choice->source_hash, now_us);
 	if (position == UPSTREAM_NONE)
 		return UPSTREAM_NONE;

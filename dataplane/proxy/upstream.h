@@ -9,7 +9,8 @@
 //
 // A server is chosen among those that are UP, not draining, not ejected and not tried already for this
 // connection; when all that are left are ejected, among these after all: ejection is a guess, a failed check
-// is not. A server that has just come back gets little at first and its full weight after `slow_start_us`.
+// is not. Backup servers come last: when no other is left, ejected or not. A server that has just come back
+// gets little at first and its full weight after `slow_start_us`.
 //
 // A new configuration keeps what is known of servers that stay (same address and port). One that went away
 // lives on without a pool until its last connection is released.
@@ -36,6 +37,7 @@ struct upstream_server_config {
 	struct ip_addr addr;
 	uint16_t port;
 	uint16_t weight;    // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
+	bool backup;        // gets connections only when no other server can
 	uint32_t tally_idx; // its row of counters
 };
 
@@ -88,7 +90,8 @@ struct upstream_server {
 	uint8_t mode;            // enum upstream_mode: an operator's order
 	uint16_t weight_configured;
 	uint16_t weight_ordered; // UPSTREAM_WEIGHT_CONFIGURED: none
-	bool kept;               // seen while a new configuration is put in place
+	bool backup;
+	bool kept; // seen while a new configuration is put in place
 };
 
 struct upstream_pool {

@@ -95,7 +95,7 @@ class Refused(Exception):
 class Link:
     """The control process's end of the link."""
 
-    def __init__(self, path, timeout=20):
+    def __init__(self, path, timeout=60):
         self.path, self.fds, self.next_id, self.events = path, [], 1, []
         deadline = time.monotonic() + timeout
         while True:

@@ -25,8 +25,8 @@ def start_nginx(laboratory, namespace):
     with open(os.path.join(folder, 'files/large'), 'wb') as f:
         f.write(os.urandom(1 << 20) * 32)
     with open(os.path.join(folder, 'nginx.conf'), 'w', encoding='ascii') as f:
-        f.write(f'''daemon off; pid {folder}/pid; error_log {folder}/error.log; user root; worker_processes 1;
-events {{ worker_connections 4096; }}
+        f.write(f'''daemon off; pid {folder}/pid; error_log {folder}/error.log; user root; worker_processes 1; worker_rlimit_nofile 32768;
+events {{ worker_connections 16384; }}
 http {{
   access_log off; client_max_body_size 0; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
@@ -48,7 +48,7 @@ class Proxy:
         cores = (lab.cores(workers) * workers)[:workers]
         self.process, self.link = laboratory.dataplane(self.namespace)
         self.page = lab.CounterPage(self.link.start(
-            lab.dataplane_record(laboratory.tag, cores, memory=192 << 20), lab.port_record('tap', 'net_tap0,iface=sluice0'),
+            lab.dataplane_record(laboratory.tag, cores, memory=192 << 20, connections=head.pop('connections', 4096)), lab.port_record('tap', 'net_tap0,iface=sluice0'),
             lab.address_record(0, f'{OWN}/24'), lab.address_record(0, f'{OWN6}/64')))
         wait_for_device(laboratory, self.namespace, 'sluice0')
         give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
@@ -265,7 +265,10 @@ def told(proxy, wanted, check=lambda fields: True, seconds=5):
         found.extend(event for event in proxy.told if event[0] == wanted and check(event[1]))
         return found
 
-    wait_for(look, f'an event {wanted}', seconds)
+    try:
+        wait_for(look, f'an event {wanted}', seconds)
+    except AssertionError as error:
+        raise AssertionError(f'{error}; told was {proxy.told}') from error
     proxy.told.remove(found[0])
     return found[0][1]
 

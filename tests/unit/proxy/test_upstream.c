@@ -384,6 +384,30 @@ static void orders_outlive_the_configuration(void **state)
 		assert_int_equal(last_byte(choose(1)), 1);
 }
 
+static void backups_come_last(void **state)
+{
+	struct upstream_pool_config config;
+	struct upstream_server_config servers[3] = {server_of(1, 1), server_of(2, 1), server_of(3, 1)};
+	struct upstream_choice choice = {0};
+
+	(void)state;
+	upstream_pool_config_default(&config);
+	config.eject_failures = 1;
+	servers[0].backup = true;
+	assert_true(upstream_set_pool(&upstream, 0, &config, servers, 3));
+	for (int i = 0; i < 6; i++)
+		assert_int_not_equal(last_byte(choose(1)), 1);
+	// Both others fail: for this connection the backup is what is left ...
+	for (int i = 0; i < 2; i++)
+		(void)upstream_connect_failed(&upstream, upstream_choose(&upstream, &choice, 1), 1);
+	assert_int_equal(last_byte(upstream_choose(&upstream, &choice, 1)), 1);
+	// ... and for a new one an ejected server goes before it, a drained one does not.
+	assert_int_not_equal(last_byte(choose(2)), 1);
+	upstream_set_mode(&upstream, upstream.pools[0].servers[1], UPSTREAM_DRAINED);
+	upstream_set_mode(&upstream, upstream.pools[0].servers[2], UPSTREAM_DISABLED);
+	assert_int_equal(last_byte(choose(3)), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -393,6 +417,7 @@ int main(void)
 		TEST(source_hash_is_consistent),
 		TEST(retry_takes_another),
 		TEST(ejection),
+		TEST(backups_come_last),
 		TEST(orders_outlive_the_configuration),
 		TEST(when_all_are_ejected_they_are_tried),
 		TEST(nothing_to_choose),
