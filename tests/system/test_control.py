@@ -179,8 +179,8 @@ def with_site(test):
         try:
             test(site)
         except Exception:
-            print(site.logged()[-4000:])
-            raise
+            print('log of the control process and its dataplane:\n' + site.logged()[-4000:])
+            raise  # the reason is printed after it, as the last lines
         finally:
             if site.process is not None:
                 try:
@@ -195,8 +195,33 @@ def with_site(test):
 
 def give_tap(site):
     wait_for_device(site.lab, site.namespace, 'sluice0')
-    give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24')
+    give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24', '198.51.100.20/24')
     usable(site.lab, site.namespace, '198.51.100.1')
+
+
+class Traffic:
+    """TLS connections through the proxy, one after the other, as long as the block lasts: not one may fail."""
+
+    def __init__(self, site, *authorities, clients=4):
+        self.site = site
+        self.command = [sys.executable, os.path.join(lab.ROOT, 'tests/system/traffic.py'), '198.51.100.20:80', '198.51.100.1:443',
+                        'mail.example.org', str(clients), *(authorities or [f'{site.folder}/a.pem'])]
+
+    def __enter__(self):
+        give_tap(self.site)
+        self.process = self.site.lab.spawn(self.site.namespace, *self.command, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: self.handshakes() >= 8, 'the first connections')
+        self.first = self.handshakes()
+        return self
+
+    def handshakes(self):
+        return int(re.search(r'sluice_tls_handshakes_done_total\S* (\d+)', scrape(self.site)).group(1))
+
+    def __exit__(self, kind, error, _):
+        self.process.terminate()
+        result = json.loads(self.process.communicate(timeout=60)[0])
+        if kind is None:
+            assert result['failed'] == 0 and result['done'] > 8, result
 
 
 @with_site
@@ -260,19 +285,16 @@ def exit_statuses_are_as_told(site):
 def killed_it_comes_back_and_nothing_is_lost(site):
     site.start()
     pid = site.running()['dataplane_pid']
-    give_tap(site)
-    flood = site.lab.spawn(site.namespace, 'ping', '-i', '0.002', '-c', '3000', '-q', '198.51.100.1', stdout=subprocess.PIPE, text=True)
-    for number in range(5):
-        operator = Operator(site.socket)
-        operator.send(['reload', 'rotate ticket-keys', 'new ssl cert x', 'set ssl cert x <<', 'show cert'][number])
-        site.kill()
-        operator.close()
-        site.start()
-        info = site.running()
-        assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
-        assert not info['dataplane_configuration_differs']
-    output = flood.communicate(timeout=60)[0]
-    assert ' 0% packet loss' in output, output
+    with Traffic(site):
+        for command in ('reload', 'rotate ticket-keys', 'new ssl cert x', 'set ssl cert x <<', 'show cert'):
+            operator = Operator(site.socket)
+            operator.send(command)
+            site.kill()
+            operator.close()
+            site.start()
+            info = site.running()
+            assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
+            assert not info['dataplane_configuration_differs']
     # Told to end, it leaves the dataplane alone too.
     assert site.lab.end(site.process) == 0
     assert is_alive(pid)
@@ -329,16 +351,12 @@ def a_refused_start_is_said(site):
 def reloads_lose_nothing(site):
     site.start()
     pid = site.running()['dataplane_pid']
-    give_tap(site)
-    flood = site.lab.spawn(site.namespace, 'ping', '-i', '0.002', '-q', '198.51.100.1', stdout=subprocess.PIPE, text=True)
-    operator = Operator(site.socket, timeout=60)
-    for number in range(ROUNDS):
-        if number % 100 == 50:
-            site.write(listener=f'mail{number}')
-        assert operator.ask('reload') == ''
-    flood.send_signal(signal.SIGINT)
-    output = flood.communicate(timeout=20)[0]
-    assert ' 0% packet loss' in output, output
+    with Traffic(site):
+        operator = Operator(site.socket, timeout=60)
+        for number in range(ROUNDS):
+            if number % 100 == 50:
+                site.write(listener=f'mail{number}')
+            assert operator.ask('reload') == ''
     info = site.info()
     assert info['reloads'] == ROUNDS and info['dataplane_pid'] == pid, info
     os.kill(control_pid(site), signal.SIGHUP)
@@ -499,7 +517,7 @@ def ocsp_responses_are_fetched_and_kept(site):
     site.write(control=f', fetch-program: {os.path.join(lab.BUILD, "control/sluice-fetch")}')
     site.start('--attach')
     path = f'{site.folder}/a.pem'
-    wait_for(lambda: 'no fresh OCSP response' in site.logged(), 'a failure to be logged', seconds=30)
+    wait_for(lambda: 'no fresh OCSP response' in site.logged(), 'a failure to be logged')
     assert site.json('show', 'cert', path)['staple'] is False
     fetcher = [line.split() for line in lab.run('ps', '-o', 'pid=,uid=,comm=', '--ppid', str(control_pid(site))).stdout.splitlines()]
     assert [(row[1], row[2]) for row in fetcher] == [(str(NOBODY), 'sluice-fetch')], fetcher
@@ -512,7 +530,7 @@ def ocsp_responses_are_fetched_and_kept(site):
     wait_for(lambda: site.lab.inside(site.namespace, 'ss', '-ltn', check=False).stdout.count(':18888'), 'the responder')
     site.lab.end(site.process)  # begins anew, rather than wait for the pause after the failure
     site.start('--attach')
-    wait_for(lambda: site.json('show', 'cert', path)['staple'], 'the staple', seconds=30)
+    wait_for(lambda: site.json('show', 'cert', path)['staple'], 'the staple')
     assert site.json('show', 'cert', path)['staple_until'] > time.time()
     # Kept over a restart without a responder, and over a reload.
     site.lab.end(responder)
@@ -573,7 +591,7 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
     def scraped():
         result = site.lab.inside(site.namespace, 'curl', '-s', 'http://127.0.0.1:19090/api/v1/query?query=sluice_net_rx_packets_total', check=False)
         return result.returncode == 0 and '"core":"0"' in result.stdout
-    wait_for(scraped, 'Prometheus to have scraped', seconds=30)
+    wait_for(scraped, 'Prometheus to have scraped')
     loaded = json.loads(site.lab.inside(site.namespace, 'curl', '-s', 'http://127.0.0.1:19090/api/v1/rules').stdout)
     assert loaded['status'] == 'success' and loaded['data']['groups'], loaded
 
