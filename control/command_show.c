@@ -13,19 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static void answer_time(struct answer *answer, const char *name, int width, int64_t seconds)
-{
-	struct text text = {0};
-
-	if (answer->json) {
-		answer_signed(answer, name, width, seconds);
-		return;
-	}
-	text_time(&text, seconds);
-	answer_string(answer, name, width, text_string(&text));
-	text_free(&text);
-}
-
 // False, and an error answered, when there are no counters to look at.
 static bool have_counters(struct command_call *call)
 {

@@ -25,6 +25,8 @@ static void on_link_changed(void *context, enum link_state before, enum link_sta
 		publisher_link_up(&control->publisher);
 	else
 		publisher_link_down(&control->publisher);
+	if (now == LINK_DOWN)
+		queries_link_down(&control->queries);
 	(void)sd_notifyf(0, "STATUS=dataplane %s", link_state_name(now));
 }
 
@@ -38,11 +40,18 @@ static void on_event(void *context, const struct log_event *event)
 	server_event(&control->server, line);
 }
 
-static void on_answered(void *context, const char *reason)
+static void on_answered(void *context, const char *reason, int fd)
 {
 	struct control *control = context;
 
-	publisher_answered(&control->publisher, reason);
+	publisher_answered(&control->publisher, reason, fd);
+}
+
+static void on_rows(void *context, const struct ipc_rows *rows, const char *reason)
+{
+	struct control *control = context;
+
+	queries_answered(&control->queries, rows, reason);
 }
 
 static void apply_log(struct control *control)
@@ -172,8 +181,11 @@ void control_take(struct control *control, struct config *config, struct cert_se
 
 static bool open_parts(struct control *control, struct text *reason)
 {
-	const struct dataplane_link_owner owner = {
-		.context = control, .changed = on_link_changed, .event = on_event, .answered = on_answered};
+	const struct dataplane_link_owner owner = {.context = control,
+		.changed = on_link_changed,
+		.event = on_event,
+		.answered = on_answered,
+		.rows = on_rows};
 
 	control->base = event_base_new();
 	control->key_context = key_context_create();
@@ -199,6 +211,8 @@ bool control_open(struct control *control, struct config_errors *errors)
 
 	control->started_s = control->loaded_s = (int64_t)time(NULL);
 	publisher_init(&control->publisher, control);
+	queries_init(&control->queries, &control->link);
+	carry_init(&control->carry, control);
 	control->config = config_load(control->config_path, errors);
 	if (control->config == NULL)
 		return false;
@@ -253,6 +267,7 @@ void control_close(struct control *control)
 		dataplane_link_close(&control->link);
 		event_base_free(control->base);
 	}
+	carry_destroy(&control->carry);
 	publisher_destroy(&control->publisher);
 	counter_reader_close(&control->counters);
 	transactions_close_all(&control->transactions);

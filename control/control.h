@@ -8,6 +8,7 @@
 //   Prometheus ------- metrics <-- counter_reader <---------------+--> events, log
 #pragma once
 
+#include "carry.h"
 #include "cert_set.h"
 #include "config.h"
 #include "counter_reader.h"
@@ -17,6 +18,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "publisher.h"
+#include "queries.h"
 #include "reload.h"
 #include "server.h"
 #include "supervise.h"
@@ -42,6 +44,8 @@ struct control {
 	struct counter_reader counters;
 	struct supervise supervise;
 	struct publisher publisher;
+	struct queries queries;
+	struct carry carry;
 	struct reload reload;
 	struct fetch fetch;
 	struct server server;

@@ -20,7 +20,8 @@ size_t tls_session_table_footprint(uint32_t n_sessions)
 
 bool tls_session_table_init(struct tls_session_table *table, struct arena *arena, uint32_t n_sessions)
 {
-	*table = (struct tls_session_table){.n_entries = rounded(n_sessions)};
+	*table = (struct tls_session_table){
+		.n_entries = rounded(n_sessions), .capacity = rounded(n_sessions)};
 	if (n_sessions == 0)
 		return true;
 	table->entries = arena_alloc(arena, table->n_entries * sizeof(struct tls_session_entry), 64);
@@ -110,7 +111,7 @@ bool tls_session_table_remove(struct tls_session_table *table, struct span id)
 const struct tls_session_entry *tls_session_table_next(
 	const struct tls_session_table *table, uint32_t *cursor)
 {
-	while (table->entries != NULL && *cursor < table->n_entries) {
+	while (table->entries != NULL && *cursor < table->capacity) {
 		const struct tls_session_entry *entry = &table->entries[(*cursor)++];
 
 		if (entry->state.version != 0)
@@ -119,9 +120,34 @@ const struct tls_session_entry *tls_session_table_next(
 	return NULL;
 }
 
+uint32_t tls_session_table_clear(struct tls_session_table *table, uint32_t *cursor, uint32_t n)
+{
+	uint32_t n_cleared = 0;
+
+	for (; table->entries != NULL && *cursor < table->capacity && n != 0; n--) {
+		struct tls_session_entry *entry = &table->entries[(*cursor)++];
+
+		if (entry->state.version == 0)
+			continue;
+		clear(table, entry);
+		n_cleared++;
+	}
+	if (table->entries == NULL || *cursor >= table->capacity)
+		*cursor = UINT32_MAX;
+	return n_cleared;
+}
+
+void tls_session_table_set_size(struct tls_session_table *table, uint32_t n_sessions)
+{
+	const uint32_t n = rounded(n_sessions != 0 ? n_sessions : 1);
+
+	if (table->entries != NULL)
+		table->n_entries = n < table->capacity ? n : table->capacity;
+}
+
 void tls_session_table_wipe(struct tls_session_table *table)
 {
 	if (table->entries != NULL)
-		wipe(table->entries, table->n_entries * sizeof *table->entries);
+		wipe(table->entries, table->capacity * sizeof *table->entries);
 	table->n_used = 0;
 }

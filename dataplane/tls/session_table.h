@@ -16,7 +16,8 @@ struct tls_session_entry {
 
 struct tls_session_table {
 	struct tls_session_entry *entries; // NULL: no table
-	uint32_t n_entries;                // a multiple of the set's size
+	uint32_t n_entries;                // in use, a multiple of the set's size
+	uint32_t capacity;                 // that there is memory for
 	uint32_t n_used;
 	uint64_t n_evicted;
 };
@@ -39,5 +40,13 @@ bool tls_session_table_remove(struct tls_session_table *table, struct span id);
 // For operators, who see metadata only: the entry at or after *cursor, which moves on; NULL at the end.
 const struct tls_session_entry *tls_session_table_next(
 	const struct tls_session_table *table, uint32_t *cursor);
+
+// Wipes at most n places from *cursor on, which moves on; UINT32_MAX after the last. Returns how many
+// sessions were there. The bounded form of the next two.
+uint32_t tls_session_table_clear(struct tls_session_table *table, uint32_t *cursor, uint32_t n);
+
+// How many sessions the table remembers at most from now on, within its memory; what it remembers now is
+// looked for in other places then, so the caller clears it.
+void tls_session_table_set_size(struct tls_session_table *table, uint32_t n_sessions);
 
 void tls_session_table_wipe(struct tls_session_table *table);
