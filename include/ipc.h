@@ -331,7 +331,7 @@ struct ipc_route {
 _Static_assert(sizeof(struct ipc_header) == 16, "fixed width");
 _Static_assert(sizeof(struct ipc_hello_answer) == 64, "fixed width");
 _Static_assert(sizeof(struct ipc_refused) == 272, "fixed width");
-_Static_assert(sizeof(struct ipc_event) == 272, "fixed width");
+_Static_assert(sizeof(struct ipc_event) == 1040, "fixed width");
 _Static_assert(sizeof(struct ipc_stopped) == 24, "fixed width");
 _Static_assert(sizeof(struct ipc_query) == 40, "fixed width");
 _Static_assert(sizeof(struct ipc_rows) == 40, "fixed width");

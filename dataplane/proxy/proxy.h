@@ -12,11 +12,14 @@
 #include "base/timer_wheel.h"
 #include "proxy/admission.h"
 #include "proxy/listener.h"
+#include "proxy/proxy_log.h"
 #include "proxy/upstream.h"
 #include "tcp/tcp.h"
 #include "tls/engine.h"
 
+struct log_ring;
 struct pair;
+struct pair_facts;
 struct rte_mempool;
 
 enum {
@@ -30,6 +33,8 @@ struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
 	struct counters *counters;
+	struct tallies tallies; // NULLs: nobody wants to see them
+	struct log_ring *log;   // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -48,8 +53,10 @@ struct proxy {
 	struct counters *counters;
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
+	struct tally_listener_row *listener_tallies;
 	const struct proxy_config *config;
 	struct pool pairs;
+	struct pair_facts *facts; // of each pair, by the same index
 	struct pool tls_conns;
 	struct pool preambles;
 	struct pool redirects;
@@ -59,6 +66,7 @@ struct proxy {
 	struct upstream upstream;
 	struct admission admission;
 	struct preamble_worker preamble_worker;
+	struct proxy_log log;
 	uint64_t now_us;
 	uint64_t source_key;
 	uint32_t n_handshakes; // under way

@@ -27,7 +27,7 @@ size_t upstream_footprint(const struct upstream_sizes *sizes)
 	return pool_footprint(sizes->n_servers, sizeof(struct upstream_server)) +
 	       sizes->n_pools *
 		       (sizeof(struct upstream_pool) + sizes->table_max * sizeof(uint16_t) + ARENA_ALIGN) +
-	       ARENA_ALIGN;
+	       sizeof(struct tally_server_row) + 2 * (size_t)ARENA_ALIGN;
 }
 
 bool upstream_init(struct upstream *upstream, struct arena *arena, const struct upstream_sizes *sizes)
@@ -37,7 +37,8 @@ bool upstream_init(struct upstream *upstream, struct arena *arena, const struct 
 	if (!pool_init(&upstream->servers, arena, sizes->n_servers, sizeof(struct upstream_server)))
 		return false;
 	upstream->pools = arena_alloc(arena, sizes->n_pools * sizeof(struct upstream_pool), ARENA_ALIGN);
-	if (upstream->pools == NULL)
+	upstream->tallies = arena_alloc(arena, sizeof *upstream->tallies, ARENA_ALIGN);
+	if (upstream->pools == NULL || upstream->tallies == NULL)
 		return false;
 	for (uint32_t i = 0; i < sizes->n_pools && sizes->table_max != 0; i++) {
 		upstream->pools[i].table = arena_alloc(
@@ -52,6 +53,25 @@ static struct upstream_server *server_at(struct upstream *upstream, uint32_t ser
 {
 	SLUICE_ASSERT(pool_in_use(&upstream->servers, server_idx));
 	return pool_at(&upstream->servers, server_idx);
+}
+
+void upstream_show_state(const struct upstream *upstream, const struct upstream_server *server)
+{
+	enum {
+		DOWN,
+		UP,
+		EJECTED,
+		DRAINING
+	} state = UP;
+
+	if (server->state == UPSTREAM_DOWN)
+		state = DOWN;
+	else if (server->drain)
+		state = DRAINING;
+	else if (server->ejected_until_us != 0)
+		state = EJECTED;
+	tally_server_set(upstream_row(upstream, server), TALLY_SERVER_STATE, state);
+	tally_server_set(upstream_row(upstream, server), TALLY_SERVER_WEIGHT, server->weight);
 }
 
 // --- configuration ---
@@ -156,6 +176,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		server = server_at(upstream, indices[i]);
 		server->weight = servers[i].weight;
 		server->drain = servers[i].drain;
+		server->tally_idx = servers[i].tally_idx;
 		server->current_weight = 0;
 		server->kept = true;
 		if (config->check_interval_us != 0 && server->check_due_us == UINT64_MAX &&
@@ -166,6 +187,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 			server->check_out = false;
 			server->state = UPSTREAM_UP; // nobody would ever find it up again
 		}
+		upstream_show_state(upstream, server);
 	}
 	for (uint32_t i = 0; i < pool->n_servers; i++)
 		if (!server_at(upstream, pool->servers[i])->kept)
@@ -193,7 +215,10 @@ void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx)
 
 void upstream_set_drain(struct upstream *upstream, uint32_t server_idx, bool drain)
 {
-	server_at(upstream, server_idx)->drain = drain;
+	struct upstream_server *server = server_at(upstream, server_idx);
+
+	server->drain = drain;
+	upstream_show_state(upstream, server);
 }
 
 // --- connections ---
@@ -244,7 +269,7 @@ uint32_t upstream_choose(struct upstream *upstream, struct upstream_choice *choi
 		return UPSTREAM_NONE;
 	server = server_at(upstream, pool->servers[position]);
 	server->n_connections++;
-	server->n_connections_total++;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CONNECTIONS, 1);
 	choice->tried[choice->n_tried++] = pool->servers[position];
 	return pool->servers[position];
 }
@@ -257,8 +282,10 @@ enum upstream_change upstream_connected(struct upstream *upstream, uint32_t serv
 	server->n_failures = 0;
 	server->n_ejections = 0;
 	server->ejected_until_us = 0;
-	if (returned)
+	if (returned) {
 		server->up_since_us = now_us;
+		upstream_show_state(upstream, server);
+	}
 	return returned ? UPSTREAM_RETURNED : UPSTREAM_NO_CHANGE;
 }
 
@@ -267,7 +294,7 @@ enum upstream_change upstream_connect_failed(struct upstream *upstream, uint32_t
 	struct upstream_server *server = server_at(upstream, server_idx);
 	enum upstream_change change = UPSTREAM_NO_CHANGE;
 
-	server->n_failures_total++;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CONNECTS_FAILED, 1);
 	if (server->n_failures < UINT16_MAX)
 		server->n_failures++;
 	if (server->pool_idx != UPSTREAM_NONE) {
@@ -280,6 +307,8 @@ enum upstream_change upstream_connect_failed(struct upstream *upstream, uint32_t
 			if (server->n_ejections < EJECTIONS_MAX)
 				server->n_ejections++;
 			change = UPSTREAM_EJECTED;
+			tally_server_add(upstream_row(upstream, server), TALLY_SERVER_EJECTIONS, 1);
+			upstream_show_state(upstream, server);
 		}
 	}
 	upstream_release(upstream, server_idx);
@@ -292,5 +321,6 @@ void upstream_release(struct upstream *upstream, uint32_t server_idx)
 
 	SLUICE_ASSERT(server->n_connections != 0);
 	server->n_connections--;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CLOSED, 1);
 	free_if_unused(upstream, server);
 }

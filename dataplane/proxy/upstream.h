@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/pool.h"
+#include "base/tallies.h"
 #include "net/addr.h"
 
 enum upstream_balance {
@@ -35,6 +36,7 @@ struct upstream_server_config {
 	uint16_t port;
 	uint16_t weight; // 1 to UPSTREAM_WEIGHT_MAX
 	bool drain;
+	uint32_t tally_idx; // its row of counters
 };
 
 struct upstream_pool_config {
@@ -62,6 +64,7 @@ struct upstream_server {
 	uint16_t port;
 	uint16_t weight;
 	uint32_t pool_idx; // UPSTREAM_NONE: removed
+	uint32_t tally_idx;
 	uint32_t n_connections;
 	int32_t current_weight; // smooth round robin
 	uint64_t ejected_until_us;
@@ -75,8 +78,6 @@ struct upstream_server {
 	uint8_t state;           // enum upstream_server_state
 	bool drain;
 	bool kept; // seen while a new configuration is put in place
-	uint64_t n_connections_total;
-	uint64_t n_failures_total;
 };
 
 struct upstream_pool {
@@ -92,6 +93,7 @@ struct upstream_pool {
 struct upstream {
 	struct pool servers; // struct upstream_server
 	struct upstream_pool *pools;
+	struct tally_server_row *tallies; // the worker's; one for all where nobody gave any
 	uint32_t n_pools;
 	uint32_t table_max; // slots of a pool's hash table
 	uint32_t generation;
@@ -154,6 +156,15 @@ static inline const struct upstream_server *upstream_server_at(
 {
 	return pool_at(&upstream->servers, server_idx);
 }
+
+static inline struct tally_server_row *upstream_row(
+	const struct upstream *upstream, const struct upstream_server *server)
+{
+	return &upstream->tallies[server->tally_idx];
+}
+
+// Shows the server's state in its row; after every change of it.
+void upstream_show_state(const struct upstream *upstream, const struct upstream_server *server);
 
 // Orders of an operator, until the next configuration.
 void upstream_set_drain(struct upstream *upstream, uint32_t server_idx, bool drain);
