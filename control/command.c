@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-// What the control link has no message for yet is in the table too, so that help and refusals name it.
 const struct command command_table[] = {
 	{"help", "[WORDS]", ACCESS_USER, 0, COMMAND_WORDS_MAX, false, false, command_help,
 		"Lists the commands, or those that begin with WORDS."},
@@ -40,23 +39,31 @@ const struct command command_table[] = {
 		"TLS 1.2 sessions that can be resumed by their ID, as each worker remembers them."},
 	{"show tables", "[core N]", ACCESS_USER, 0, 2, false, false, command_show_tables,
 		"How full the tables of each worker are, and what they had to give up."},
-	{"show conn", "[FILTER] [detail]", ACCESS_USER, 0, 3, false, false, command_not_in_link,
-		"Connections."},
+	{"show conn",
+		"[listener=NAME] [backend=NAME] [server=ADDRESS:PORT] [client=ADDRESS] [core N] [detail]",
+		ACCESS_USER, 0, 7, false, false, command_show_conn,
+		"Connections, those that meet all conditions: peers, TLS, ages, bytes; detail: TCP of both "
+		"sides."},
 	{"show arp", "[core N]", ACCESS_USER, 0, 2, false, false, command_show_arp,
 		"Neighbours, of IPv4 and IPv6: link address and state."},
 	{"set log", "level LEVEL", ACCESS_OPERATOR, 2, 2, false, true, command_set_log,
 		"Changes the log's level until the next reload."},
-	{"set limit", "NAME NUMBER", ACCESS_OPERATOR, 2, 2, false, true, command_not_in_link,
-		"Changes a limit."},
-	{"set weight", "BACKEND/SERVER NUMBER", ACCESS_OPERATOR, 2, 2, false, true, command_not_in_link,
-		"Changes a server's share."},
-	{"enable", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_not_in_link,
-		"Takes into use again."},
-	{"disable", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_not_in_link,
-		"Takes out of use."},
-	{"drain", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_not_in_link,
-		"Lets connections end and takes no new ones."},
-	{"kill conn", "ID", ACCESS_OPERATOR, 1, 1, false, true, command_not_in_link, "Resets a connection."},
+	{"set limit", "NAME NUMBER|configured", ACCESS_OPERATOR, 2, 2, false, true, command_set_limit,
+		"Changes a limit, as show limits names it, over reloads and restarts; or goes back to the "
+		"configuration's."},
+	{"set weight", "BACKEND/SERVER NUMBER|configured", ACCESS_OPERATOR, 2, 2, false, true,
+		command_set_weight,
+		"Changes a server's share, 1 to 256, over reloads and restarts; or goes back to the "
+		"configuration's."},
+	{"enable", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_enable,
+		"Takes into use again. A server's name is BACKEND/SERVER."},
+	{"disable", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_disable,
+		"Takes out of use, over reloads and restarts, and resets the connections that are there."},
+	{"drain", "backend|server|listener NAME", ACCESS_OPERATOR, 2, 2, false, true, command_drain,
+		"Takes no new connections, over reloads and restarts, and lets those that are there go on."},
+	{"kill conn", "CORE-ID | [listener=NAME] [backend=NAME] [server=ADDRESS:PORT] [client=ADDRESS]",
+		ACCESS_OPERATOR, 1, 4, false, true, command_kill_conn,
+		"Resets a connection, or those that meet all conditions."},
 	{"clear sessions", "[core N]", ACCESS_OPERATOR, 0, 2, false, true, command_clear_sessions,
 		"Forgets the sessions of TLS 1.2; tickets go on: see rotate ticket-keys."},
 	{"set sessions", "NUMBER [core N]", ACCESS_OPERATOR, 1, 3, false, true, command_set_sessions,

@@ -116,4 +116,13 @@ enum command_result command_clear_sessions(struct command_call *call);
 enum command_result command_set_sessions(struct command_call *call);
 enum command_result command_show_tables(struct command_call *call);
 enum command_result command_show_arp(struct command_call *call);
-enum command_result command_not_in_link(struct command_call *call);
+enum command_result command_show_conn(struct command_call *call);
+enum command_result command_kill_conn(struct command_call *call);
+struct ipc_match;
+enum command_result command_kill_matching(struct command_call *call, const struct ipc_match *match);
+// command_override.c
+enum command_result command_set_limit(struct command_call *call);
+enum command_result command_set_weight(struct command_call *call);
+enum command_result command_enable(struct command_call *call);
+enum command_result command_disable(struct command_call *call);
+enum command_result command_drain(struct command_call *call);

@@ -200,6 +200,188 @@ enum command_result command_show_tables(struct command_call *call)
 	return begin(call, (struct ipc_query){.kind = IPC_QUERY_TABLES}, 0, show_tables);
 }
 
+// ---- Connections ---------------------------------------------------------------------------------------
+
+static const char *word(const char *const *words, size_t n, size_t idx)
+{
+	return idx < n && words[idx] != NULL ? words[idx] : "";
+}
+
+#define WORD(words, idx) word(words, sizeof(words) / sizeof((words)[0]), idx)
+
+static void answer_endpoint(
+	struct answer *answer, const char *name, int width, const uint8_t bytes[16], uint16_t port)
+{
+	struct endpoint endpoint = {.port = port};
+	char text[ADDRESS_TEXT_MAX];
+
+	memcpy(endpoint.address.bytes, bytes, sizeof endpoint.address.bytes);
+	endpoint_format(&endpoint, text);
+	answer_string(answer, name, width, port != 0 ? text : "");
+}
+
+static void answer_named(struct answer *answer, const char *name, int width, uint16_t number,
+	void (*add)(struct text *text, uint16_t number))
+{
+	struct text text = {0};
+
+	if (number != 0)
+		add(&text, number);
+	answer_string(answer, name, width, text_string(&text));
+	text_free(&text);
+}
+
+static void answer_leg(struct answer *answer, const struct ipc_leg *leg, const char *const names[4])
+{
+	static const char *const states[N_IPC_TCP_STATES] = {"", "syn-sent", "syn-received", "established",
+		"fin-wait-1", "fin-wait-2", "close-wait", "closing", "last-ack", "time-wait"};
+
+	answer_string(answer, names[0], 16, WORD(states, leg->tcp_state));
+	answer_number(answer, names[1], 13, leg->rtt_us);
+	answer_number(answer, names[2], 11, leg->cwnd);
+	answer_number(answer, names[3], 10, leg->mss);
+}
+
+static void answer_connection_details(struct answer *answer, const struct ipc_connection *row)
+{
+	static const char *const client[] = {"client_tcp", "client_rtt_us", "client_cwnd", "client_mss"};
+	static const char *const server[] = {"server_tcp", "server_rtt_us", "server_cwnd", "server_mss"};
+
+	answer_endpoint(answer, "own", 24, row->own_address, row->own_port);
+	answer_named(answer, "group", 8, row->group, log_tls_group);
+	answer_bytes(answer, "alpn", 10, row->alpn, strnlen(row->alpn, sizeof row->alpn));
+	answer_bool(answer, "resumed", 7, row->resumed != 0);
+	answer_bool(answer, "client_certificate", 18, row->client_verified != 0);
+	answer_number(answer, "idle_us", 12, row->idle_us);
+	answer_leg(answer, &row->client, client);
+	answer_leg(answer, &row->server, server);
+}
+
+static void show_connection_in(struct command_call *call, const struct ipc_query *ask,
+	const struct ipc_connection *row, bool details)
+{
+	static const char *const phases[N_IPC_PHASES] = {
+		"header", "handshake", "connect", "preamble", "redirect", "forward", "ending"};
+	struct answer *answer = &call->answer;
+	struct text id = {0};
+
+	text_printf(&id, "%u-%llx", ask->worker_idx, (unsigned long long)row->id);
+	answer_row(answer);
+	answer_string(answer, "id", 20, text_string(&id));
+	answer_endpoint(answer, "client", 24, row->client_address, row->client_port);
+	answer_bytes(answer, "listener", 12, row->listener, strnlen(row->listener, sizeof row->listener));
+	answer_bytes(answer, "backend", 12, row->backend, strnlen(row->backend, sizeof row->backend));
+	answer_endpoint(answer, "server", 24, row->server_address, row->server_port);
+	answer_string(answer, "phase", 9, WORD(phases, row->phase));
+	answer_named(answer, "version", 8, row->version, log_tls_version);
+	answer_named(answer, "cipher", 29, row->suite, log_tls_suite);
+	answer_number(answer, "age_us", 12, row->age_us);
+	answer_number(answer, "bytes_in", 12, row->n_bytes_in);
+	answer_number(answer, "bytes_out", 12, row->n_bytes_out);
+	if (details)
+		answer_connection_details(answer, row);
+	answer_bytes(answer, "sni", 0, row->name,
+		row->name_len < sizeof row->name ? row->name_len : sizeof row->name);
+	answer_row_end(answer);
+	text_free(&id);
+}
+
+static void show_connection(struct command_call *call, const struct ipc_query *ask, const void *row)
+{
+	show_connection_in(call, ask, row, false);
+}
+
+static void show_connection_details(struct command_call *call, const struct ipc_query *ask, const void *row)
+{
+	show_connection_in(call, ask, row, true);
+}
+
+// "client=192.0.2.7" and the like into the match. False: it is none of these.
+static bool read_condition(const char *word, struct ipc_match *match)
+{
+	const char *value = strchr(word, '=');
+	struct endpoint endpoint;
+	struct address address;
+
+	if (value++ == NULL)
+		return false;
+	if (strncmp(word, "listener=", 9) == 0 && strlen(value) < sizeof match->listener) {
+		(void)snprintf(match->listener, sizeof match->listener, "%s", value);
+	} else if (strncmp(word, "backend=", 8) == 0 && strlen(value) < sizeof match->backend) {
+		(void)snprintf(match->backend, sizeof match->backend, "%s", value);
+	} else if (strncmp(word, "client=", 7) == 0 && address_parse(value, &address)) {
+		memcpy(match->client_address, address.bytes, sizeof match->client_address);
+	} else if (strncmp(word, "server=", 7) == 0 && endpoint_parse(value, &endpoint)) {
+		memcpy(match->server_address, endpoint.address.bytes, sizeof match->server_address);
+		match->server_port = endpoint.port;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+// Conditions come first, "core N" last. Returns how many words are conditions.
+static size_t read_conditions(const struct command_call *call, struct ipc_match *match)
+{
+	size_t n = 0;
+
+	while (n < call->n_arguments && read_condition(call->arguments[n], match))
+		n++;
+	return n;
+}
+
+enum command_result command_show_conn(struct command_call *call)
+{
+	struct ipc_query ask = {.kind = IPC_QUERY_CONNECTIONS};
+	size_t first = read_conditions(call, &ask.match);
+	const bool details = call->n_arguments > first &&
+			     strcmp(call->arguments[call->n_arguments - 1], "detail") == 0;
+
+	call->n_arguments -= details;
+	return begin(call, ask, first, details ? show_connection_details : show_connection);
+}
+
+// "CORE-ID" as show conn gives it.
+static bool read_id(const char *text, struct ipc_query *ask)
+{
+	unsigned long long id;
+	unsigned worker;
+	int len = 0;
+
+	if (sscanf(text, "%5u-%16llx%n", &worker, &id, &len) != 2 || text[len] != '\0' ||
+		worker > UINT16_MAX || id == 0)
+		return false;
+	ask->worker_idx = (uint16_t)worker;
+	ask->match.id = id;
+	return true;
+}
+
+enum command_result command_kill_conn(struct command_call *call)
+{
+	struct ipc_query ask = {.kind = IPC_ORDER_KILL};
+	char core[8];
+	size_t first;
+
+	if (call->n_arguments == 1 && read_id(call->arguments[0], &ask)) {
+		(void)snprintf(core, sizeof core, "%u", ask.worker_idx);
+		call->arguments[1] = "core";
+		call->arguments[2] = core;
+		call->n_arguments = 3;
+		return begin(call, ask, 1, NULL);
+	}
+	first = read_conditions(call, &ask.match);
+	if (first != 0)
+		return begin(call, ask, first, NULL);
+	answer_usage(&call->answer, "%s %s", call->command->words, call->command->arguments);
+	return COMMAND_ANSWERED;
+}
+
+enum command_result command_kill_matching(struct command_call *call, const struct ipc_match *match)
+{
+	call->n_arguments = 0;
+	return begin(call, (struct ipc_query){.kind = IPC_ORDER_KILL, .match = *match}, 0, NULL);
+}
+
 // ---- Neighbours ----------------------------------------------------------------------------------------
 
 static void show_neighbor(struct command_call *call, const struct ipc_query *ask, const void *bytes)

@@ -34,9 +34,8 @@ static void on_event(void *context, const struct log_event *event)
 {
 	struct control *control = context;
 	const char *line = events_add(&control->events, event);
-	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
 
-	log_write(&control->log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s", line);
+	event_log(event, line, &control->log);
 	server_event(&control->server, line);
 }
 
@@ -68,6 +67,24 @@ bool control_rotate_ticket_keys(struct control *control)
 		return false;
 	publisher_ticket_keys_changed(&control->publisher);
 	return true;
+}
+
+static void overrides_path(const struct control *control, struct text *out)
+{
+	text_printf(out, "%s/overrides", control->config->control.state_directory);
+}
+
+bool control_apply_overrides(struct control *control)
+{
+	struct text path = {0};
+	bool saved;
+
+	overrides_apply(&control->overrides, control->config);
+	publisher_snapshot_changed(&control->publisher);
+	overrides_path(control, &path);
+	saved = overrides_save(&control->overrides, text_string(&path));
+	text_free(&path);
+	return saved;
 }
 
 static void rotate_when_due(struct control *control, int64_t now_s)
@@ -159,6 +176,7 @@ void control_take(struct control *control, struct config *config, struct cert_se
 	struct config *old = control->config;
 	struct text reason = {0};
 
+	overrides_apply(&control->overrides, config);
 	control->config = config;
 	control->loaded_s = (int64_t)time(NULL);
 	control->n_reloads++;
@@ -216,6 +234,10 @@ bool control_open(struct control *control, struct config_errors *errors)
 	control->config = config_load(control->config_path, errors);
 	if (control->config == NULL)
 		return false;
+	overrides_path(control, &reason);
+	overrides_load(&control->overrides, text_string(&reason));
+	text_clear(&reason);
+	overrides_apply(&control->overrides, control->config);
 	control->certs = cert_set_load(control->config, NULL, reload_n_threads(), errors);
 	if (control->certs == NULL)
 		return false;
@@ -273,6 +295,7 @@ void control_close(struct control *control)
 	transactions_close_all(&control->transactions);
 	ticket_keys_destroy(&control->ticket_keys);
 	key_context_destroy(control->key_context);
+	overrides_free(&control->overrides);
 	events_free(&control->events);
 	cert_set_free(control->certs);
 	config_free(control->config);

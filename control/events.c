@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "events.h"
 
-#include "address.h"
-#include "base/reader.h"
+#include "event_reader.h"
+#include "log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,40 +19,16 @@ const char *event_name(uint16_t kind)
 	return kind < N_LOG_EVENTS ? names[kind] : "unknown";
 }
 
-static void format_conflict(struct reader *details, struct text *line)
-{
-	const unsigned port = reader_u16(details);
-	struct address address;
-	uint8_t link[6];
-	char text[ADDRESS_TEXT_MAX];
-
-	reader_copy(details, address.bytes, sizeof address.bytes);
-	reader_copy(details, link, sizeof link);
-	address_format(&address, text);
-	text_printf(line, "port %u: another machine (%02x:%02x:%02x:%02x:%02x:%02x) claims our address %s",
-		port, link[0], link[1], link[2], link[3], link[4], link[5], text);
-}
-
 static void format_details(const struct log_event *event, struct text *line)
 {
-	struct reader details = reader_over(span_of(event->details, event->details_len));
-	struct text decoded = {0};
+	struct tls_event tls;
 
-	if (event->kind == LOG_EVENT_NEIGHBOR_CONFLICT) {
-		format_conflict(&details, &decoded);
-	} else if (event->kind == LOG_EVENT_LINK_STATE) {
-		const unsigned port = reader_u16(&details);
-		const unsigned up = reader_u8(&details);
-
-		text_printf(&decoded, "port %u: the link is %s", port, up != 0 ? "up" : "down");
-	} else {
-		reader_fail(&details);
-	}
-	if (reader_ok(&details))
-		text_append(line, text_string(&decoded), decoded.len);
-	else
+	if (event_read_tls(event, &tls) && event->kind == LOG_EVENT_TLS_SESSION)
+		log_tls_session(line, &tls.failure.facts);
+	else if (event_read_tls(event, &tls))
+		log_tls_failure(line, &tls.failure);
+	else if (!event_describe(event, line))
 		text_hex(line, event->details, event->details_len);
-	text_free(&decoded);
 }
 
 void event_format(const struct log_event *event, struct text *out_line)
@@ -84,4 +61,70 @@ void events_free(struct events *events)
 	for (size_t i = 0; i < EVENTS_KEPT; i++)
 		free(events->lines[i]);
 	*events = (struct events){0};
+}
+
+// ---- The log -------------------------------------------------------------------------------------------
+
+static void add_text(struct log_field *fields, size_t *n, const char *name, const struct text *value)
+{
+	if (value->len != 0)
+		fields[(*n)++] = (struct log_field){.name = name, .value = text_string(value)};
+}
+
+static void log_tls(const struct log_event *event, const struct tls_event *tls, struct log *log)
+{
+	const struct tls_facts *facts = &tls->failure.facts;
+	const bool failed = event->kind == LOG_EVENT_TLS_FAILURE;
+	struct text line = {0};
+	struct text version = {0};
+	struct text suite = {0};
+	struct text name = {0};
+	struct log_field fields[12];
+	char address[ADDRESS_TEXT_MAX];
+	char reason[32];
+	size_t n = 0;
+
+	address_format(&facts->peer, address);
+	if (facts->version != 0)
+		log_tls_version(&version, facts->version);
+	if (facts->suite != 0)
+		log_tls_suite(&suite, facts->suite);
+	if (facts->server_name != NULL)
+		text_clean(&name, facts->server_name, strlen(facts->server_name));
+	fields[n++] = (struct log_field){.name = "worker", .number = event->worker_idx};
+	fields[n++] = (struct log_field){.name = "listener", .value = facts->listener};
+	fields[n++] = (struct log_field){.name = "protocol", .value = facts->protocol};
+	fields[n++] = (struct log_field){.name = "client", .value = address};
+	fields[n++] = (struct log_field){.name = "client_port", .number = tls->port};
+	fields[n++] = (struct log_field){.name = "handshake_us", .number = tls->duration_us};
+	fields[n++] = (struct log_field){.name = "starttls", .number = tls->starttls};
+	add_text(fields, &n, "version", &version);
+	add_text(fields, &n, "cipher", &suite);
+	add_text(fields, &n, "sni", &name);
+	if (failed) {
+		log_tls_failure(&line, &tls->failure);
+		fields[n++] = (struct log_field){.name = "cause", .value = tls->failure.reason};
+		(void)snprintf(reason, sizeof reason, "tls-%s", tls->failure.reason);
+	} else {
+		log_tls_session(&line, facts);
+		fields[n++] = (struct log_field){.name = "resumed", .number = facts->resumed};
+		(void)snprintf(reason, sizeof reason, "tls");
+	}
+	log_write(
+		log, failed ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, reason, fields, n, "%s", text_string(&line));
+	text_free(&line);
+	text_free(&version);
+	text_free(&suite);
+	text_free(&name);
+}
+
+void event_log(const struct log_event *event, const char *line, struct log *log)
+{
+	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
+	struct tls_event tls;
+
+	if (event_read_tls(event, &tls))
+		log_tls(event, &tls, log);
+	else
+		log_write(log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s", line);
 }

@@ -55,7 +55,7 @@ struct deployment {
 struct deployment_base {
 	const struct net_config *net; // its addresses are those that backends are reached from where a
 				      // snapshot names none
-	struct tally_page *tallies; // gives listeners and servers their rows; NULL: all have row 0
+	struct tally_page *tallies;   // gives listeners and servers their rows; NULL: all have row 0
 };
 
 // NULL: `reason` says what is wrong and nothing has changed.

@@ -4,22 +4,34 @@
 #include "base/clock.h"
 #include "base/wipe.h"
 #include "net/neighbor.h"
+#include "proxy/pair.h"
+#include "tcp/state.h"
 #include "worker.h"
 
 _Static_assert(sizeof((struct ipc_sealed_session){0}.ticket) >= TLS_OWN_TICKET_LEN, "a ticket fits");
 _Static_assert(sizeof((struct ipc_sealed_session){0}.id) == TLS_OWN_SESSION_ID_LEN, "an ID is an ID");
 
-static bool takes_argument(uint16_t kind)
+static bool is_terminated(const char name[IPC_NAME_MAX])
 {
-	return kind == IPC_ORDER_SIZE_SESSIONS || kind == IPC_ORDER_KILL_CONNECTION;
+	return memchr(name, '\0', IPC_NAME_MAX) != NULL;
+}
+
+static bool is_for_connections(uint16_t kind)
+{
+	return kind == IPC_QUERY_CONNECTIONS || kind == IPC_ORDER_KILL;
 }
 
 const char *query_fault(const struct ipc_query *ask)
 {
+	static const struct ipc_match everything;
+
 	if (ask->kind >= N_IPC_QUERIES)
 		return "a query of an unknown kind";
-	if (ask->reserved != 0 || (ask->argument != 0 && !takes_argument(ask->kind)))
+	if (ask->reserved != 0 || (ask->argument != 0 && ask->kind != IPC_ORDER_SIZE_SESSIONS) ||
+		(!is_for_connections(ask->kind) && memcmp(&ask->match, &everything, sizeof everything) != 0))
 		return "a query with a field that its kind does not have";
+	if (!is_terminated(ask->match.listener) || !is_terminated(ask->match.backend))
+		return "a query with a name without end";
 	if (ask->kind == IPC_ORDER_SIZE_SESSIONS && (ask->argument == 0 || ask->argument > UINT32_MAX))
 		return "a session table of an impossible size";
 	return NULL;
@@ -171,6 +183,153 @@ static void list_neighbors(struct query *query, struct worker *worker)
 	query->cursor = at;
 }
 
+// ---- Connections
+// ----------------------------------------------------------------------------------------------------
+
+// The place of a pair and the time of its birth: no two have the same at one time, nor soon after each other.
+static uint64_t id_of(const struct proxy *proxy, const struct pair *pair)
+{
+	return (pair->begun_us & UINT32_MAX) << 32 | pool_index(&proxy->pairs, pair);
+}
+
+static const char *backend_of(const struct pair *pair)
+{
+	const char *name = pair->choice.n_tried != 0 ? pair->config->backends[pair->choice.pool_idx].name
+						     : NULL;
+
+	return name != NULL ? name : "";
+}
+
+static const char *listener_of(const struct pair *pair)
+{
+	return pair->listener->name != NULL ? pair->listener->name : "";
+}
+
+static const struct upstream_server *server_of(const struct proxy *proxy, const struct pair *pair)
+{
+	return pair->server_idx != UPSTREAM_NONE ? upstream_server_at(&proxy->upstream, pair->server_idx)
+						 : NULL;
+}
+
+static bool is_none(const uint8_t address[IP_ADDR_LEN])
+{
+	static const uint8_t none[IP_ADDR_LEN];
+
+	return memcmp(address, none, sizeof none) == 0;
+}
+
+static bool matches(const struct ipc_match *match, const struct proxy *proxy, const struct pair *pair)
+{
+	const struct upstream_server *server = server_of(proxy, pair);
+
+	return (match->id == 0 || match->id == id_of(proxy, pair)) &&
+	       (match->listener[0] == '\0' || strcmp(match->listener, listener_of(pair)) == 0) &&
+	       (match->backend[0] == '\0' || strcmp(match->backend, backend_of(pair)) == 0) &&
+	       (is_none(match->client_address) ||
+		       memcmp(match->client_address, pair->addresses.client_addr.bytes, IP_ADDR_LEN) == 0) &&
+	       (is_none(match->server_address) ||
+		       (server != NULL &&
+			       memcmp(match->server_address, server->addr.bytes, IP_ADDR_LEN) == 0)) &&
+	       (match->server_port == 0 || (server != NULL && server->port == match->server_port));
+}
+
+static void fill_leg(struct tcp *tcp, const struct leg *leg, struct ipc_leg *out)
+{
+	static const uint8_t states[N_TCP_STATES] = {
+		[TCP_SYN_SENT] = IPC_TCP_SYN_SENT,
+		[TCP_SYN_RECEIVED] = IPC_TCP_SYN_RECEIVED,
+		[TCP_ESTABLISHED] = IPC_TCP_ESTABLISHED,
+		[TCP_FIN_WAIT_1] = IPC_TCP_FIN_WAIT_1,
+		[TCP_FIN_WAIT_2] = IPC_TCP_FIN_WAIT_2,
+		[TCP_CLOSE_WAIT] = IPC_TCP_CLOSE_WAIT,
+		[TCP_CLOSING] = IPC_TCP_CLOSING,
+		[TCP_LAST_ACK] = IPC_TCP_LAST_ACK,
+		[TCP_TIME_WAIT] = IPC_TCP_TIME_WAIT,
+	};
+	struct tcp_conn *conn = leg_is(leg, LEG_OPEN) ? tcp_conn_at(tcp, leg->tcp) : NULL;
+	struct tcp_conn_info info;
+
+	if (conn == NULL)
+		return;
+	tcp_conn_info(tcp, conn, &info);
+	*out = (struct ipc_leg){
+		.tcp_state = states[info.state], .rtt_us = info.srtt_us, .cwnd = info.cwnd, .mss = info.mss};
+}
+
+static void copy_name(char *field, size_t width, const char *name)
+{
+	const size_t len = strnlen(name, width - 1);
+
+	memcpy(field, name, len);
+}
+
+static void fill_facts(const struct pair_facts *facts, struct ipc_connection *row)
+{
+	row->version = facts->version;
+	row->suite = facts->suite;
+	row->group = facts->group;
+	row->resumed = facts->resumed;
+	row->client_verified = facts->peer_authenticated;
+	row->name_len = facts->name_len;
+	memcpy(row->name, facts->name, facts->name_len);
+	memcpy(row->alpn, facts->alpn.data, facts->alpn.len < sizeof row->alpn ? facts->alpn.len : 0);
+}
+
+static void add_connection(struct query *query, struct worker *worker, const struct pair *pair)
+{
+	const struct proxy *proxy = &worker->proxy;
+	const struct upstream_server *server = server_of(proxy, pair);
+	const uint64_t now_us = clock_now_us();
+	struct ipc_connection *row = add_row(query);
+
+	row->id = id_of(proxy, pair);
+	row->age_us = ago(pair->begun_us, now_us);
+	row->idle_us = pair->moved_us != 0 ? ago(pair->moved_us, now_us) : row->age_us;
+	row->n_bytes_in = pair->legs[PAIR_CLIENT].n_read;
+	row->n_bytes_out = pair->legs[PAIR_CLIENT].n_written;
+	fill_leg(worker->tcp, &pair->legs[PAIR_CLIENT], &row->client);
+	fill_leg(worker->tcp, &pair->legs[PAIR_BACKEND], &row->server);
+	memcpy(row->client_address, pair->addresses.client_addr.bytes, IP_ADDR_LEN);
+	memcpy(row->own_address, pair->addresses.local_addr.bytes, IP_ADDR_LEN);
+	row->client_port = pair->addresses.client_port;
+	row->own_port = pair->addresses.local_port;
+	if (server != NULL) {
+		memcpy(row->server_address, server->addr.bytes, IP_ADDR_LEN);
+		row->server_port = server->port;
+	}
+	row->phase = pair->phase;
+	copy_name(row->listener, sizeof row->listener, listener_of(pair));
+	copy_name(row->backend, sizeof row->backend, backend_of(pair));
+	fill_facts(pair_facts(proxy, pair), row);
+}
+
+_Static_assert((int)N_PAIR_PHASES == (int)N_IPC_PHASES && PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name),
+	"what a row has room for");
+
+static void go_through_connections(struct query *query, struct worker *worker)
+{
+	struct proxy *proxy = &worker->proxy;
+	const bool kill = query->ask.kind == IPC_ORDER_KILL;
+	const uint32_t n_looks = kill ? QUERY_SESSIONS_PER_TURN : QUERY_LOOKS_PER_TURN;
+	uint32_t at = cursor_of(query);
+
+	for (uint32_t i = 0; i < n_looks && (kill || !is_full(query)) && at < proxy->pairs.n_items; i++) {
+		const uint32_t idx = at++;
+		struct pair *pair = pool_in_use(&proxy->pairs, idx) ? pool_at(&proxy->pairs, idx) : NULL;
+
+		if (pair == NULL || !matches(&query->ask.match, proxy, pair))
+			continue;
+		if (kill) {
+			pair_abort(proxy, pair, COUNTER_PROXY_KILLED);
+			query->n_done++;
+		} else {
+			add_connection(query, worker, pair);
+		}
+	}
+	query->over = at >= proxy->pairs.n_items;
+	query->cursor = at;
+}
+
 // Clears the table, part by part; first of all it gets its new size, so that what comes meanwhile stays.
 static void clear_sessions(struct query *query, struct worker *worker)
 {
@@ -200,6 +359,10 @@ bool query_step(struct query *query, struct worker *worker)
 	case IPC_ORDER_CLEAR_SESSIONS:
 	case IPC_ORDER_SIZE_SESSIONS:
 		clear_sessions(query, worker);
+		break;
+	case IPC_QUERY_CONNECTIONS:
+	case IPC_ORDER_KILL:
+		go_through_connections(query, worker);
 		break;
 	default:
 		query->over = true;

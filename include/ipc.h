@@ -117,11 +117,21 @@ enum ipc_query_kind {
 	IPC_QUERY_SEALED_SESSIONS, // ipc_sealed_session ..., for the dataplane after this one
 	IPC_QUERY_NEIGHBORS,       // ipc_neighbor ...
 	IPC_QUERY_CONNECTIONS,     // ipc_connection ...
-	IPC_QUERY_SERVERS,         // ipc_server ..., of all backends in their order
 	IPC_ORDER_CLEAR_SESSIONS,  // no rows
 	IPC_ORDER_SIZE_SESSIONS,   // no rows; argument: entries, at most those of the start
-	IPC_ORDER_KILL_CONNECTION, // no rows; argument: its id
+	IPC_ORDER_KILL,            // no rows; the connections that match
 	N_IPC_QUERIES,
+};
+
+// Which connections are meant; what is zero or empty may be anything.
+struct ipc_match {
+	uint64_t id;
+	uint8_t client_address[16];
+	uint8_t server_address[16];
+	uint16_t server_port;
+	uint8_t reserved[6];
+	char listener[IPC_NAME_MAX];
+	char backend[IPC_NAME_MAX];
 };
 
 struct ipc_query {
@@ -131,6 +141,7 @@ struct ipc_query {
 	uint32_t reserved;
 	uint64_t cursor; // 0: from the beginning
 	uint64_t argument;
+	struct ipc_match match; // of CONNECTIONS and KILL
 };
 
 // The head of the answer, followed by its rows. A query that is not understood gets an ANSWER with a reason.
@@ -196,9 +207,36 @@ struct ipc_neighbor {
 	uint64_t used_us;      // ago; UINT64_MAX: never
 };
 
+// RFC 9293 3.3.2.
+enum ipc_tcp_state {
+	IPC_TCP_NONE,
+	IPC_TCP_SYN_SENT,
+	IPC_TCP_SYN_RECEIVED,
+	IPC_TCP_ESTABLISHED,
+	IPC_TCP_FIN_WAIT_1,
+	IPC_TCP_FIN_WAIT_2,
+	IPC_TCP_CLOSE_WAIT,
+	IPC_TCP_CLOSING,
+	IPC_TCP_LAST_ACK,
+	IPC_TCP_TIME_WAIT,
+	N_IPC_TCP_STATES,
+};
+
+// What a connection is doing.
+enum ipc_phase {
+	IPC_PHASE_HEADER, // its PROXY header is to come
+	IPC_PHASE_HANDSHAKE,
+	IPC_PHASE_CONNECT,
+	IPC_PHASE_PREAMBLE, // mail's commands before STARTTLS
+	IPC_PHASE_REDIRECT,
+	IPC_PHASE_FORWARD,
+	IPC_PHASE_ENDING,
+	N_IPC_PHASES,
+};
+
 // A TCP connection of a pair.
 struct ipc_leg {
-	uint8_t tcp_state; // RFC 9293's, 0: none; names are in control
+	uint8_t tcp_state; // enum ipc_tcp_state
 	uint8_t reserved[3];
 	uint32_t rtt_us;
 	uint32_t cwnd; // bytes
@@ -223,7 +261,7 @@ struct ipc_connection {
 	uint16_t version;     // 0: no TLS
 	uint16_t suite;
 	uint16_t group;
-	uint8_t phase;
+	uint8_t phase; // enum ipc_phase
 	uint8_t resumed;
 	uint8_t client_verified;
 	uint8_t name_len;
@@ -231,21 +269,6 @@ struct ipc_connection {
 	char backend[IPC_NAME_MAX]; // empty: none yet
 	char alpn[16];
 	char name[104]; // SNI, its first name_len bytes: anything that the client sent
-};
-
-struct ipc_server {
-	char backend[IPC_NAME_MAX];
-	uint8_t address[16];
-	uint16_t port;
-	uint16_t weight;
-	uint8_t up;      // 0, 1
-	uint8_t ejected; // 0, 1
-	uint8_t draining;
-	uint8_t reserved;
-	uint32_t n_connections;
-	uint32_t reserved2;
-	uint64_t n_connections_total;
-	uint64_t n_failures_total;
 };
 
 // Bytes of a row of this kind; 0: there are none.
@@ -262,8 +285,6 @@ static inline uint32_t ipc_row_len(uint16_t kind)
 		return sizeof(struct ipc_neighbor);
 	case IPC_QUERY_CONNECTIONS:
 		return sizeof(struct ipc_connection);
-	case IPC_QUERY_SERVERS:
-		return sizeof(struct ipc_server);
 	default:
 		return 0;
 	}
@@ -333,14 +354,14 @@ _Static_assert(sizeof(struct ipc_hello_answer) == 64, "fixed width");
 _Static_assert(sizeof(struct ipc_refused) == 272, "fixed width");
 _Static_assert(sizeof(struct ipc_event) == 1040, "fixed width");
 _Static_assert(sizeof(struct ipc_stopped) == 24, "fixed width");
-_Static_assert(sizeof(struct ipc_query) == 40, "fixed width");
+_Static_assert(sizeof(struct ipc_match) == 112, "fixed width");
+_Static_assert(sizeof(struct ipc_query) == 152, "fixed width");
 _Static_assert(sizeof(struct ipc_rows) == 40, "fixed width");
 _Static_assert(sizeof(struct ipc_tables) == 40, "fixed width");
 _Static_assert(sizeof(struct ipc_session) == 32, "fixed width");
 _Static_assert(sizeof(struct ipc_sealed_session) == 216, "fixed width");
 _Static_assert(sizeof(struct ipc_neighbor) == 48, "fixed width");
 _Static_assert(sizeof(struct ipc_connection) == 320, "fixed width");
-_Static_assert(sizeof(struct ipc_server) == 80, "fixed width");
 _Static_assert(sizeof(struct ipc_record_header) == 8, "fixed width");
 _Static_assert(sizeof(struct ipc_dataplane) == 184, "fixed width");
 _Static_assert(sizeof(struct ipc_port) == 296, "fixed width");
