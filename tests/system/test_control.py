@@ -363,6 +363,63 @@ def reloads_lose_nothing(site):
     wait_for(lambda: site.info()['reloads'] == ROUNDS + 1, 'SIGHUP to reload')
 
 
+def roles(site):
+    return {key['role']: key['fingerprint'] for key in site.json('show', 'ticket-keys')}
+
+
+@with_site
+def operators_act_on_what_runs(site):
+    site.start()
+    site.running()
+    with Traffic(site):
+        assert any(row['address'] == '198.51.100.2' and row['state'] in ('reachable', 'stale', 'probe') for row in site.json('show', 'arp'))
+        listed = []
+        wait_for(lambda: listed.extend(site.json('show', 'conn', 'listener=mail', 'client=198.51.100.2', 'detail')) or
+                 [row for row in listed if row['sni'] == 'mail.example.org'], 'a connection to be seen')
+        row = next(row for row in listed if row['sni'] == 'mail.example.org')
+        assert row['listener'] == 'mail' and row['version'] == 'TLSv1.3' and row['client_mss'] > 500, row
+        assert site.json('show', 'conn', 'listener=none') == []
+        site.ctl('set', 'limit', 'connections', '3000')
+        assert {row['limit']: row['value'] for row in site.json('show', 'limits')}['connections'] == 3000
+        assert site.ctl('set', 'weight', 'web/198.51.100.20:80', '7').returncode == 0
+        assert site.ctl('set', 'weight', 'web/198.51.100.20:80', '0').returncode == 1
+        before = roles(site)
+        site.kill()
+        site.start()
+        site.running()
+        # What was set lives on, and the ticket keys come back from the dataplane.
+        wait_for(lambda: roles(site) == before, 'the ticket keys of before')
+        assert {row['limit']: row['value'] for row in site.json('show', 'limits')}['connections'] == 3000
+    server = site.json('show', 'backend')[0]
+    assert server['weight'] == 7 and server['configured'] == 1 and server['connections'] > 8, server
+    assert site.json('show', 'listener')[0]['handshakes_full'] + site.json('show', 'listener')[0]['handshakes_resumed'] > 8
+    assert 'sluice_listener_connections_total{core="0",listener="mail"}' in scrape(site)
+
+    def connects():
+        return site.lab.inside(site.namespace, 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', 'mail.example.org', '-sess_out',
+                               f'{site.folder}/session', '-tls1_2', '-no_ticket', check=False).returncode == 0
+    assert connects()
+    assert site.json('show', 'sessions')[0]['version'] == 'TLSv1.2'
+    # The session outlives the dataplane.
+    assert site.ctl('disable', 'dataplane').returncode == 0
+    assert site.ctl('enable', 'dataplane').returncode == 0
+    site.running()
+    give_tap(site)
+    wait_for(lambda: site.json('show', 'sessions'), 'the session to be carried over')
+    wait_for(lambda: site.info()['snapshot_published'], 'the snapshot')
+    again = site.lab.inside(site.namespace, 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', 'mail.example.org', '-sess_in',
+                            f'{site.folder}/session', '-tls1_2', '-no_ticket', check=False)
+    assert 'Reused, TLSv1.2' in again.stdout, again.stdout
+    assert site.json('clear', 'sessions')['changed'] >= 1
+    assert site.json('show', 'sessions') == []
+    assert site.ctl('disable', 'listener', 'mail').returncode == 0
+    wait_for(lambda: not connects(), 'the listener to be closed')
+    assert site.ctl('enable', 'listener', 'mail').returncode == 0
+    wait_for(connects, 'the listener to be open again')
+    for words in (['kill', 'conn', 'x'], ['set', 'limit', 'nonsense', '1'], ['drain', 'server', 'web/none'], ['enable', 'toaster', 'x']):
+        assert site.ctl(*words).returncode != 0, words
+
+
 def control_pid(site):
     return site.info()['control_pid']
 
@@ -598,7 +655,7 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
 
 TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
-         a_refused_start_is_said, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
+         a_refused_start_is_said, operators_act_on_what_runs, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
          certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,
          ocsp_responses_are_fetched_and_kept, what_is_not_needed_is_given_up]
 
