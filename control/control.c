@@ -35,7 +35,7 @@ static void on_event(void *context, const struct log_event *event)
 	struct control *control = context;
 	const char *line = events_add(&control->events, event);
 
-	event_log(event, line, &control->log);
+	event_log(event, &control->log);
 	server_event(&control->server, line);
 }
 

@@ -118,13 +118,18 @@ static void log_tls(const struct log_event *event, const struct tls_event *tls, 
 	text_free(&name);
 }
 
-void event_log(const struct log_event *event, const char *line, struct log *log)
+void event_log(const struct log_event *event, struct log *log)
 {
+	struct text line = {0};
 	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
 	struct tls_event tls;
 
-	if (event_read_tls(event, &tls))
+	if (event_read_tls(event, &tls)) {
 		log_tls(event, &tls, log);
-	else
-		log_write(log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s", line);
+		return;
+	}
+	format_details(event, &line);
+	log_write(log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s: %s", event_name(event->kind),
+		text_string(&line));
+	text_free(&line);
 }

@@ -33,4 +33,4 @@ struct log;
 
 // The event's line in the log: TLS as Postfix has it, with fields for programs; failures count by their
 // reason, so that one kind of trouble does not hide another.
-void event_log(const struct log_event *event, const char *line, struct log *log);
+void event_log(const struct log_event *event, struct log *log);
