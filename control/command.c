@@ -67,9 +67,7 @@ const struct command command_table[] = {
 	{"clear sessions", "[core N]", ACCESS_OPERATOR, 0, 2, false, true, command_clear_sessions,
 		"Forgets the sessions of TLS 1.2; tickets go on: see rotate ticket-keys."},
 	{"set sessions", "NUMBER [core N]", ACCESS_OPERATOR, 1, 3, false, true, command_set_sessions,
-		"Changes how many sessions a worker remembers, within the memory of the start; it forgets "
-		"those "
-		"that it has."},
+		"Changes how many sessions a worker remembers, within the memory of the start."},
 	{"reload", "", ACCESS_OPERATOR, 0, 0, false, true, command_reload,
 		"Reads configuration and certificates again and takes them over as a whole, or refuses."},
 	{"rotate ticket-keys", "", ACCESS_ADMIN, 0, 0, false, true, command_rotate_ticket_keys,

@@ -143,11 +143,6 @@ static bool read_server(struct decoding *decoding, const char *backend, struct u
 		return false;
 	*out = (struct upstream_server_config){
 		.addr = ip_addr_from_bytes(record.address), .port = record.port, .weight = record.weight};
-	// A weight of 0 takes a server out without forgetting it.
-	if (out->weight == 0) {
-		out->weight = 1;
-		out->drain = true;
-	}
 	if (!ip_addr_is_unicast(&out->addr) || record.port == 0 || record.weight > UPSTREAM_WEIGHT_MAX)
 		return refuse(decoding,
 			"snapshot: backend '%s': a server's address, port or weight is impossible", backend);

@@ -78,8 +78,8 @@ static void list_tables(struct query *query, struct worker *worker)
 	row->n_connections = worker->proxy.pairs.n_used;
 	row->n_connections_max = worker->proxy.pairs.n_items;
 	row->n_sessions = sessions->n_used;
-	row->n_sessions_max = sessions->n_entries;
-	row->n_sessions_capacity = sessions->capacity;
+	row->n_sessions_max = sessions->n_max;
+	row->n_sessions_capacity = sessions->n_entries;
 	row->n_sessions_evicted = sessions->n_evicted;
 	row->n_neighbors = neighbor_count(worker->net);
 	row->n_neighbors_max = neighbor_capacity(worker->net);
@@ -125,7 +125,7 @@ static void list_sessions(struct query *query, struct worker *worker)
 	for (uint32_t i = 0; i < n_looks && !is_full(query); i++) {
 		const struct tls_session_entry *entry;
 
-		if (sessions->entries == NULL || at >= sessions->capacity) {
+		if (sessions->entries == NULL || at >= sessions->n_entries) {
 			query->over = true;
 			break;
 		}
@@ -303,7 +303,8 @@ static void add_connection(struct query *query, struct worker *worker, const str
 	fill_facts(pair_facts(proxy, pair), row);
 }
 
-_Static_assert((int)N_PAIR_PHASES == (int)N_IPC_PHASES && PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name),
+_Static_assert(
+	(int)N_PAIR_PHASES == (int)N_IPC_PHASES && PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name),
 	"what a row has room for");
 
 static void go_through_connections(struct query *query, struct worker *worker)
@@ -330,17 +331,24 @@ static void go_through_connections(struct query *query, struct worker *worker)
 	query->cursor = at;
 }
 
-// Clears the table, part by part; first of all it gets its new size, so that what comes meanwhile stays.
 static void clear_sessions(struct query *query, struct worker *worker)
 {
-	struct tls_session_table *sessions = &worker->tls.sessions;
 	uint32_t at = cursor_of(query);
 
-	if (query->ask.kind == IPC_ORDER_SIZE_SESSIONS && at == 0)
-		tls_session_table_set_size(sessions, (uint32_t)query->ask.argument);
-	query->n_done += tls_session_table_clear(sessions, &at, QUERY_LOOKS_PER_TURN);
+	query->n_done += tls_session_table_clear(&worker->tls.sessions, &at, QUERY_LOOKS_PER_TURN);
 	query->over = at == UINT32_MAX;
 	query->cursor = at;
+}
+
+// The new size counts at once; what is over it goes part by part.
+static void size_sessions(struct query *query, struct worker *worker)
+{
+	struct tls_session_table *sessions = &worker->tls.sessions;
+	const uint32_t n_before = sessions->n_used;
+
+	(void)tls_session_table_resize(sessions, (uint32_t)query->ask.argument);
+	query->over = tls_session_table_trim(sessions, QUERY_LOOKS_PER_TURN);
+	query->n_done += n_before - sessions->n_used;
 }
 
 bool query_step(struct query *query, struct worker *worker)
@@ -357,8 +365,10 @@ bool query_step(struct query *query, struct worker *worker)
 		list_neighbors(query, worker);
 		break;
 	case IPC_ORDER_CLEAR_SESSIONS:
-	case IPC_ORDER_SIZE_SESSIONS:
 		clear_sessions(query, worker);
+		break;
+	case IPC_ORDER_SIZE_SESSIONS:
+		size_sessions(query, worker);
 		break;
 	case IPC_QUERY_CONNECTIONS:
 	case IPC_ORDER_KILL:

@@ -50,6 +50,7 @@ struct pair {
 	const char *end_detail;  // for the log; NULL: the reason says it all
 	uint32_t server_idx;     // UPSTREAM_NONE: none is held
 	uint32_t talk_idx;       // of its preamble or redirect
+	uint32_t generation;     // tells it from those that had its place before
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
 	uint8_t phase;
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake

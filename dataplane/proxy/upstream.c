@@ -61,11 +61,14 @@ void upstream_show_state(const struct upstream *upstream, const struct upstream_
 		DOWN,
 		UP,
 		EJECTED,
-		DRAINING
+		DRAINING,
+		DISABLED
 	} state = UP;
 
 	if (server->state == UPSTREAM_DOWN)
 		state = DOWN;
+	else if (server->mode == UPSTREAM_DISABLED)
+		state = DISABLED;
 	else if (server->drain)
 		state = DRAINING;
 	else if (server->ejected_until_us != 0)
@@ -102,7 +105,7 @@ static bool check_servers(struct upstream *upstream, const struct upstream_pool 
 	if (n_servers > UPSTREAM_SERVERS_MAX)
 		return false;
 	for (uint32_t i = 0; i < n_servers; i++) {
-		if (servers[i].weight == 0 || servers[i].weight > UPSTREAM_WEIGHT_MAX)
+		if (servers[i].weight > UPSTREAM_WEIGHT_MAX)
 			return false;
 		for (uint32_t j = 0; j < i; j++)
 			if (same_server(&servers[i], &servers[j].addr, servers[j].port))
@@ -130,6 +133,7 @@ static uint32_t new_server(
 		.port = config->port,
 		.pool_idx = pool_idx,
 		.generation = ++upstream->generation,
+		.weight_ordered = UPSTREAM_WEIGHT_CONFIGURED,
 		.state = UPSTREAM_UP, // until a check says otherwise
 		.check_due_us = UINT64_MAX};
 	if (upstream->pools[pool_idx].config.check_interval_us != 0)
@@ -153,6 +157,18 @@ static void forsake(struct upstream *upstream, uint32_t server_idx)
 	free_if_unused(upstream, server);
 }
 
+// What configuration and operator say together. A server that gets nothing keeps a weight in the hash table,
+// so that the others keep their sources.
+static void settle(const struct upstream *upstream, struct upstream_server *server)
+{
+	uint16_t weight = server->weight_ordered != UPSTREAM_WEIGHT_CONFIGURED ? server->weight_ordered
+									       : server->weight_configured;
+
+	server->weight = weight != 0 ? weight : 1;
+	server->drain = weight == 0 || server->mode != UPSTREAM_READY;
+	upstream_show_state(upstream, server);
+}
+
 bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 	const struct upstream_pool_config *config, const struct upstream_server_config *servers,
 	uint32_t n_servers)
@@ -174,8 +190,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		if (indices[i] == UPSTREAM_NONE)
 			indices[i] = new_server(upstream, pool_idx, &servers[i]);
 		server = server_at(upstream, indices[i]);
-		server->weight = servers[i].weight;
-		server->drain = servers[i].drain;
+		server->weight_configured = servers[i].weight;
 		server->tally_idx = servers[i].tally_idx;
 		server->current_weight = 0;
 		server->kept = true;
@@ -187,7 +202,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 			server->check_out = false;
 			server->state = UPSTREAM_UP; // nobody would ever find it up again
 		}
-		upstream_show_state(upstream, server);
+		settle(upstream, server);
 	}
 	for (uint32_t i = 0; i < pool->n_servers; i++)
 		if (!server_at(upstream, pool->servers[i])->kept)
@@ -213,12 +228,23 @@ void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx)
 	pool->in_use = false;
 }
 
-void upstream_set_drain(struct upstream *upstream, uint32_t server_idx, bool drain)
+void upstream_set_mode(struct upstream *upstream, uint32_t server_idx, enum upstream_mode mode)
 {
 	struct upstream_server *server = server_at(upstream, server_idx);
 
-	server->drain = drain;
-	upstream_show_state(upstream, server);
+	server->mode = (uint8_t)mode;
+	settle(upstream, server);
+}
+
+void upstream_set_weight(struct upstream *upstream, uint32_t server_idx, uint16_t weight)
+{
+	struct upstream_server *server = server_at(upstream, server_idx);
+	struct upstream_pool *pool = &upstream->pools[server->pool_idx];
+
+	server->weight_ordered = weight;
+	settle(upstream, server);
+	if (pool->n_table != 0)
+		balance_fill_table(upstream, pool, upstream->table_max);
 }
 
 // --- connections ---

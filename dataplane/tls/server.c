@@ -193,11 +193,11 @@ enum tls_verdict tls_server_hello_received(struct tls_handshake *hs, struct span
 		return verdict;
 	note_offer(hs, &hello);
 	version = choose_version(hs, &hello);
-	if (version == 0)
-		return TLS_REFUSE_PROTOCOL_VERSION;
-	// RFC 7507 3.
+	// RFC 7507 3: also where the version that it fell back to is none of ours.
 	if (hello.fallback && version < hs->common->version_max)
 		return TLS_REFUSE_INAPPROPRIATE_FALLBACK;
+	if (version == 0)
+		return TLS_REFUSE_PROTOCOL_VERSION;
 	verdict = check_generalities(&hello, version);
 	if (verdict != TLS_OK)
 		return verdict;

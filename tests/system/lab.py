@@ -253,7 +253,7 @@ class Lab:
     def __init__(self):
         need_root()
         self.tag = f'sl{os.getpid()}'
-        self.namespaces, self.processes, self.hugepages = [], [], None
+        self.namespaces, self.processes, self.hugepages, self.hugepages_lock = [], [], None, None
         self.folder = tempfile.mkdtemp(prefix='sluice-')
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -301,6 +301,10 @@ class Lab:
     def huge_pages(self, count):
         """Asks for 2 MB pages; the count of before comes back at the end. True when they are to be had."""
         knob = '/proc/sys/vm/nr_hugepages'
+        # One lab at a time, so that the count of before is what comes back.
+        if self.hugepages_lock is None:
+            self.hugepages_lock = open('/run/lock/sluice-hugepages', 'w', encoding='ascii')
+            fcntl.flock(self.hugepages_lock, fcntl.LOCK_EX)
         try:
             with open(knob, encoding='ascii') as f:
                 before = int(f.read())
@@ -335,6 +339,9 @@ class Lab:
             with open('/proc/sys/vm/nr_hugepages', 'w', encoding='ascii') as f:
                 f.write(str(self.hugepages))
             self.hugepages = None
+        if self.hugepages_lock is not None:
+            self.hugepages_lock.close()
+            self.hugepages_lock = None
         run('rm', '-rf', self.folder, check=False)
 
 

@@ -474,12 +474,15 @@ def levels_are_kept_apart(site):
 @with_site
 def certificates_change_over_the_socket(site):
     site.start()
+    site.running()
     path = f'{site.folder}/a.pem'
-    texts = [site.make_certificate('spare.tmp', 'mail.example.org') for _ in range(2)]
+    names = ('one.tmp', 'two.tmp')
+    texts = [site.make_certificate(name, 'mail.example.org') for name in names]
     operator = Operator(site.socket, timeout=60)
-    for number in range(ROUNDS):
-        assert operator.ask(f'set ssl cert {path} <<END\n{texts[number % 2]}END') == ''
-        assert operator.ask(f'commit ssl cert {path}') == ''
+    with Traffic(site, path, *(f'{site.folder}/{name}' for name in names)):
+        for number in range(ROUNDS):
+            assert operator.ask(f'set ssl cert {path} <<END\n{texts[number % 2]}END') == ''
+            assert operator.ask(f'commit ssl cert {path}') == ''
     cert = site.json('show', 'cert', path)
     assert cert['saved'] is False and cert['names'] == 'mail.example.org'
     assert site.ctl('commit', 'ssl', 'cert', path).returncode == 1
