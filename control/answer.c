@@ -142,6 +142,19 @@ void answer_bool(struct answer *answer, const char *name, int width, bool value)
 	text_free(&text);
 }
 
+void answer_time(struct answer *answer, const char *name, int width, int64_t seconds)
+{
+	struct text text = {0};
+
+	if (answer->json) {
+		answer_signed(answer, name, width, seconds);
+		return;
+	}
+	text_time(&text, seconds);
+	answer_string(answer, name, width, text_string(&text));
+	text_free(&text);
+}
+
 void answer_line(struct answer *answer, const char *line)
 {
 	if (answer->kind == ANSWER_DONE)

@@ -44,6 +44,9 @@ void answer_number(struct answer *answer, const char *name, int width, uint64_t 
 void answer_signed(struct answer *answer, const char *name, int width, int64_t value);
 void answer_bool(struct answer *answer, const char *name, int width, bool value);
 
+// Seconds since 1970: a date and time in text, the number in JSON.
+void answer_time(struct answer *answer, const char *name, int width, int64_t seconds);
+
 // Plain lines of text: help. In JSON, one string each.
 void answer_line(struct answer *answer, const char *line);
 

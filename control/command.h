@@ -54,8 +54,8 @@ struct command_call {
 	size_t n_arguments;
 	const char *arguments[COMMAND_WORDS_MAX]; // into the line
 	struct span payload;
-	// COMMAND_MORE: adds rows; false when there are no more.
-	bool (*next)(struct command_call *call);
+	// After COMMAND_MORE: adds rows and says how to go on. It may wait too, for server_resume.
+	enum command_result (*next)(struct command_call *call);
 	void (*end)(struct command_call *call); // releases what `state` holds; may be NULL
 	void *state;
 	size_t position;
@@ -110,4 +110,19 @@ enum command_result command_set_log(struct command_call *call);
 enum command_result command_rotate_ticket_keys(struct command_call *call);
 enum command_result command_disable_dataplane(struct command_call *call);
 enum command_result command_enable_dataplane(struct command_call *call);
-enum command_result command_not_in_link(struct command_call *call);
+// command_live.c
+enum command_result command_show_sessions(struct command_call *call);
+enum command_result command_clear_sessions(struct command_call *call);
+enum command_result command_set_sessions(struct command_call *call);
+enum command_result command_show_tables(struct command_call *call);
+enum command_result command_show_arp(struct command_call *call);
+enum command_result command_show_conn(struct command_call *call);
+enum command_result command_kill_conn(struct command_call *call);
+struct ipc_match;
+enum command_result command_kill_matching(struct command_call *call, const struct ipc_match *match);
+// command_override.c
+enum command_result command_set_limit(struct command_call *call);
+enum command_result command_set_weight(struct command_call *call);
+enum command_result command_enable(struct command_call *call);
+enum command_result command_disable(struct command_call *call);
+enum command_result command_drain(struct command_call *call);

@@ -113,18 +113,18 @@ struct listing {
 	int64_t until; // rows whose certificate ends before this
 };
 
-static bool list_more(struct command_call *call)
+static enum command_result list_more(struct command_call *call)
 {
 	const struct listing *listing = call->state;
 
 	for (size_t i = 0; i < ROWS_PER_STEP; i++) {
 		if (call->position == listing->set->n_certs)
-			return false;
+			return COMMAND_ANSWERED;
 		if (cert_leaf(listing->set->certs[call->position])->not_after < listing->until)
 			show_row(call, listing->set->certs[call->position]);
 		call->position++;
 	}
-	return true;
+	return COMMAND_MORE;
 }
 
 static void list_end(struct command_call *call)

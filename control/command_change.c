@@ -41,10 +41,24 @@ enum command_result command_rotate_ticket_keys(struct command_call *call)
 	return COMMAND_ANSWERED;
 }
 
+// Its sessions are there for the next one; now it may go.
+static void on_carried(struct control *control, void *context)
+{
+	const char *fault = supervise_disable(&control->supervise);
+
+	server_complete(&control->server, (uint64_t)(uintptr_t)context, fault != NULL ? fault : "");
+}
+
 enum command_result command_disable_dataplane(struct command_call *call)
 {
-	const char *fault = supervise_disable(&call->control->supervise);
+	struct control *control = call->control;
+	const char *fault;
 
+	if (control->link.state == LINK_RUNNING && !control->carry.collecting) {
+		carry_collect(&control->carry, on_carried, (void *)(uintptr_t)call->client_id);
+		return COMMAND_WAITS;
+	}
+	fault = supervise_disable(&control->supervise);
 	if (fault != NULL)
 		answer_error(&call->answer, "%s", fault);
 	return COMMAND_ANSWERED;

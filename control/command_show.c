@@ -5,6 +5,7 @@
 #include "command.h"
 #include "control.h"
 #include "secret.h"
+#include "tally_reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +13,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-static void answer_time(struct answer *answer, const char *name, int width, int64_t seconds)
-{
-	struct text text = {0};
-
-	if (answer->json) {
-		answer_signed(answer, name, width, seconds);
-		return;
-	}
-	text_time(&text, seconds);
-	answer_string(answer, name, width, text_string(&text));
-	text_free(&text);
-}
 
 // False, and an error answered, when there are no counters to look at.
 static bool have_counters(struct command_call *call)
@@ -34,14 +22,6 @@ static bool have_counters(struct command_call *call)
 	answer_error(&call->answer, "no counters: the dataplane is %s; see show info",
 		link_state_name(call->control->link.state));
 	return false;
-}
-
-enum command_result command_not_in_link(struct command_call *call)
-{
-	answer_error(&call->answer,
-		"the control link of this release has no message for '%s'; nothing was changed",
-		call->command->words);
-	return COMMAND_ANSWERED;
 }
 
 static void show_dataplane(struct answer *answer, const struct control *control)
@@ -231,41 +211,86 @@ enum command_result command_show_memory(struct command_call *call)
 	return COMMAND_ANSWERED;
 }
 
+static void show_limit(struct command_call *call, const char *name)
+{
+	struct config *config = call->control->config;
+
+	answer_row(&call->answer);
+	answer_string(&call->answer, "limit", 34, name);
+	answer_number(&call->answer, "value", 12, *overrides_limit(&config->limits, name));
+	answer_number(&call->answer, "configured", 12, *overrides_limit(&config->configured_limits, name));
+	answer_bool(&call->answer, "set_live", 0,
+		overrides_find(&call->control->overrides, OVERRIDE_LIMIT, name) != NULL);
+	answer_row_end(&call->answer);
+}
+
 enum command_result command_show_limits(struct command_call *call)
 {
-	const struct config_limits *limits = &call->control->config->limits;
+	static const char *const names[] = {"connections", "handshakes-per-second", "connection-memory",
+		"per-source-connections", "per-source-handshakes-per-second"};
 
-	answer_facts(&call->answer);
-	answer_number(&call->answer, "connections", 0, limits->connections);
-	answer_number(&call->answer, "handshakes_per_second", 0, limits->handshakes_per_second);
-	answer_number(&call->answer, "connection_memory", 0, limits->connection_memory);
-	answer_number(&call->answer, "per_source_connections", 0, limits->per_source.connections);
-	answer_number(&call->answer, "per_source_handshakes_per_second", 0,
-		limits->per_source.handshakes_per_second);
-	answer_bool(&call->answer, "published", 0, false);
-	answer_row_end(&call->answer);
+	answer_table(&call->answer);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		show_limit(call, names[i]);
 	return COMMAND_ANSWERED;
 }
 
-static void show_server(
-	struct command_call *call, const struct config_backend *backend, const struct config_server *server)
+// As most of the workers see the server; each learns of it by its own connections and checks.
+static const char *server_state(const struct tally_reader *tallies, uint32_t row)
+{
+	static const char *const names[] = {"down", "up", "ejected", "draining", "disabled"};
+	uint32_t counts[sizeof names / sizeof names[0]] = {0};
+	size_t most = 0;
+
+	for (uint32_t i = 0; i < tallies->n_workers; i++) {
+		const uint64_t state = tally_reader_server(tallies, i, row, TALLY_SERVER_STATE);
+
+		counts[state < sizeof names / sizeof names[0] ? state : 0]++;
+	}
+	for (size_t i = 1; i < sizeof names / sizeof names[0]; i++)
+		if (counts[i] > counts[most])
+			most = i;
+	return names[most];
+}
+
+static void show_server_tallies(struct answer *answer, const struct tally_reader *tallies, uint32_t row)
+{
+	const uint64_t n = tally_reader_server_total(tallies, row, TALLY_SERVER_CONNECTIONS);
+
+	answer_number(answer, "open", 9, n - tally_reader_server_total(tallies, row, TALLY_SERVER_CLOSED));
+	answer_number(answer, "connections", 12, n);
+	for (int id = TALLY_SERVER_CONNECTS_FAILED; id <= TALLY_SERVER_BYTES_FROM; id++)
+		answer_number(answer, tally_server_name((enum tally_server)id), 15,
+			tally_reader_server_total(tallies, row, (enum tally_server)id));
+}
+
+static void show_server(struct command_call *call, const struct tally_reader *tallies,
+	const struct config_backend *backend, const struct config_server *server)
 {
 	char address[ADDRESS_TEXT_MAX];
+	uint32_t row = 0;
+	const bool counted = tally_reader_find_server(
+		tallies, backend->name, server->name, &server->address, &row);
 
 	endpoint_format(&server->address, address);
 	answer_row(&call->answer);
 	answer_string(&call->answer, "backend", 20, backend->name);
 	answer_string(&call->answer, "server", 24, server->name);
 	answer_string(&call->answer, "address", 24, address);
+	answer_string(&call->answer, "use", 8, config_use_name(server->use));
+	answer_string(&call->answer, "state", 8, counted ? server_state(tallies, row) : "");
 	answer_number(&call->answer, "weight", 6, server->weight);
+	answer_number(&call->answer, "configured", 10, server->configured_weight);
 	answer_bool(&call->answer, "backup", 6, server->backup);
-	answer_bool(&call->answer, "published", 9, false);
+	if (counted)
+		show_server_tallies(&call->answer, tallies, row);
 	answer_row_end(&call->answer);
 }
 
 enum command_result command_show_backend(struct command_call *call)
 {
 	const struct config *config = call->control->config;
+	const struct tally_reader tallies = tally_reader_over(&call->control->counters);
 	const char *wanted = call->n_arguments != 0 ? call->arguments[0] : NULL;
 
 	if (wanted != NULL && config_find_backend(config, wanted) == CONFIG_NO_BACKEND) {
@@ -276,13 +301,32 @@ enum command_result command_show_backend(struct command_call *call)
 	for (size_t i = 0; i < config->n_backends; i++)
 		for (size_t j = 0; j < config->backends[i].n_servers; j++)
 			if (wanted == NULL || strcmp(config->backends[i].name, wanted) == 0)
-				show_server(call, &config->backends[i], &config->backends[i].servers[j]);
+				show_server(call, &tallies, &config->backends[i],
+					&config->backends[i].servers[j]);
 	return COMMAND_ANSWERED;
 }
 
 static const char *word_of(const char *const *words, int idx)
 {
 	return idx >= 0 ? words[idx] : "";
+}
+
+// Counted by listener: of several addresses, the first one's row has the numbers.
+static void show_listener_tallies(struct command_call *call, const struct config_listener *listener)
+{
+	const struct tally_reader tallies = tally_reader_over(&call->control->counters);
+	uint64_t n;
+	uint32_t row;
+
+	if (!tally_reader_find_listener(&tallies, listener->name, &row))
+		return;
+	n = tally_reader_listener_total(&tallies, row, TALLY_LISTENER_CONNECTIONS);
+	answer_number(&call->answer, "open", 9,
+		n - tally_reader_listener_total(&tallies, row, TALLY_LISTENER_CLOSED));
+	answer_number(&call->answer, "connections", 12, n);
+	for (int id = TALLY_LISTENER_REFUSED; id < N_TALLIES_LISTENER; id++)
+		answer_number(&call->answer, tally_listener_name((enum tally_listener)id), 18,
+			tally_reader_listener_total(&tallies, row, (enum tally_listener)id));
 }
 
 static void show_listener(
@@ -303,7 +347,9 @@ static void show_listener(
 	answer_string(&call->answer, "security", 8, word_of(securities, listener->security));
 	answer_string(&call->answer, "backend", 20, listener->backend != NULL ? listener->backend : "");
 	answer_number(&call->answer, "routes", 6, listener->n_routes);
-	answer_bool(&call->answer, "published", 9, false);
+	answer_string(&call->answer, "use", 8, config_use_name(listener->use));
+	if (address_idx == 0)
+		show_listener_tallies(call, listener);
 	answer_row_end(&call->answer);
 }
 

@@ -12,14 +12,26 @@ void config_free(struct config *config)
 	free(config);
 }
 
+// What operators may change live lies over these.
+static void note_configured(struct config *config)
+{
+	config->configured_limits = config->limits;
+	for (size_t i = 0; i < config->n_backends; i++)
+		for (size_t j = 0; j < config->backends[i].n_servers; j++)
+			config->backends[i].servers[j].configured_weight =
+				config->backends[i].servers[j].weight;
+}
+
 // Cross-references are looked at only when every value is there and allowed: otherwise one mistake would be
 // reported many times, and the checks would meet what can't be.
 static struct config *finish(struct config *config, bool read_well, struct config_errors *errors)
 {
 	if (read_well)
 		config_check(config, errors);
-	if (errors->n == 0)
+	if (errors->n == 0) {
+		note_configured(config);
 		return config;
+	}
 	config_free(config);
 	return NULL;
 }

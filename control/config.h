@@ -115,6 +115,21 @@ struct config_server {
 	uint64_t weight;
 	bool backup;
 	uint64_t connections; // at most; 0: no limit
+	// Not of the file: overrides.h.
+	int use; // enum config_use
+	uint64_t configured_weight;
+};
+
+// Whether operators have it in use.
+enum config_use {
+	CONFIG_USE_ENABLED,
+	CONFIG_USE_DRAINED,
+	CONFIG_USE_DISABLED,
+	N_CONFIG_USES
+};
+
+enum {
+	CONFIG_WEIGHT_MAX = 256
 };
 
 struct config_health_check {
@@ -243,6 +258,7 @@ struct config_listener {
 	struct config_listener_limits limits;
 	struct config_mail mail;
 	bool log_handshakes;
+	int use; // enum config_use; not of the file: overrides.h
 };
 
 struct config_source_limits {
@@ -347,6 +363,7 @@ struct config {
 	struct config_limits limits;
 	struct config_tls tls;
 	struct config_control control;
+	struct config_limits configured_limits; // as the files have them: overrides.h
 };
 
 // NULL: `errors` has at least one, and nothing was changed anywhere.

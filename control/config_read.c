@@ -433,6 +433,47 @@ static bool is_empty(const char *text, size_t len)
 	return true;
 }
 
+// Whether `text` starts with a line break of YAML 1.1: CR, LF, or U+0085, U+2028, U+2029 in UTF-8. Returns
+// its length.
+static size_t line_break_len(const char *text, size_t len)
+{
+	if (text[0] == '\n' || text[0] == '\r')
+		return 1;
+	if (len >= 2 && memcmp(text, "\xc2\x85", 2) == 0)
+		return 2;
+	return len >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0) ? 3
+													  : 0;
+}
+
+// What libfyaml must not see: it never returns from some directives (lines that start with '%') and from some
+// texts with zero bytes. Neither has a use in a configuration.
+static bool is_safe(struct reading *reading, const char *text, size_t len)
+{
+	struct config_mark mark = {.file = reading->file, .line = 1};
+	size_t i = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; // a byte order mark
+	bool starts_line = true;
+
+	while (i < len) {
+		const size_t break_len = line_break_len(text + i, len - i);
+
+		if (text[i] == '\0') {
+			config_error(reading->errors, mark, NULL,
+				"not valid YAML: found a zero byte; allowed: text in UTF-8");
+			return false;
+		}
+		if (starts_line && text[i] == '%') {
+			config_error(reading->errors, mark, NULL,
+				"found a YAML directive (a line that starts with '%%'); allowed: none, "
+				"remove it");
+			return false;
+		}
+		mark.line += text[i] == '\n';
+		starts_line = break_len != 0;
+		i += break_len != 0 ? break_len : 1;
+	}
+	return true;
+}
+
 static void read_document(struct reading *reading, const char *text, size_t len)
 {
 	struct fy_diag_cfg diag_config;
@@ -441,7 +482,7 @@ static void read_document(struct reading *reading, const char *text, size_t len)
 	struct fy_parse_cfg parse_config = {
 		.search_path = "", .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE};
 
-	if (is_empty(text, len))
+	if (is_empty(text, len) || !is_safe(reading, text, len))
 		return;
 	fy_diag_cfg_default(&diag_config);
 	diag_config.fp = NULL;

@@ -25,6 +25,8 @@ static void on_link_changed(void *context, enum link_state before, enum link_sta
 		publisher_link_up(&control->publisher);
 	else
 		publisher_link_down(&control->publisher);
+	if (now == LINK_DOWN)
+		queries_link_down(&control->queries);
 	(void)sd_notifyf(0, "STATUS=dataplane %s", link_state_name(now));
 }
 
@@ -32,17 +34,23 @@ static void on_event(void *context, const struct log_event *event)
 {
 	struct control *control = context;
 	const char *line = events_add(&control->events, event);
-	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
 
-	log_write(&control->log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s", line);
+	event_log(event, &control->log);
 	server_event(&control->server, line);
 }
 
-static void on_answered(void *context, const char *reason)
+static void on_answered(void *context, const char *reason, int fd)
 {
 	struct control *control = context;
 
-	publisher_answered(&control->publisher, reason);
+	publisher_answered(&control->publisher, reason, fd);
+}
+
+static void on_rows(void *context, const struct ipc_rows *rows, const char *reason)
+{
+	struct control *control = context;
+
+	queries_answered(&control->queries, rows, reason);
 }
 
 static void apply_log(struct control *control)
@@ -59,6 +67,24 @@ bool control_rotate_ticket_keys(struct control *control)
 		return false;
 	publisher_ticket_keys_changed(&control->publisher);
 	return true;
+}
+
+static void overrides_path(const struct control *control, struct text *out)
+{
+	text_printf(out, "%s/overrides", control->config->control.state_directory);
+}
+
+bool control_apply_overrides(struct control *control)
+{
+	struct text path = {0};
+	bool saved;
+
+	overrides_apply(&control->overrides, control->config);
+	publisher_snapshot_changed(&control->publisher);
+	overrides_path(control, &path);
+	saved = overrides_save(&control->overrides, text_string(&path));
+	text_free(&path);
+	return saved;
 }
 
 static void rotate_when_due(struct control *control, int64_t now_s)
@@ -150,6 +176,7 @@ void control_take(struct control *control, struct config *config, struct cert_se
 	struct config *old = control->config;
 	struct text reason = {0};
 
+	overrides_apply(&control->overrides, config);
 	control->config = config;
 	control->loaded_s = (int64_t)time(NULL);
 	control->n_reloads++;
@@ -172,8 +199,11 @@ void control_take(struct control *control, struct config *config, struct cert_se
 
 static bool open_parts(struct control *control, struct text *reason)
 {
-	const struct dataplane_link_owner owner = {
-		.context = control, .changed = on_link_changed, .event = on_event, .answered = on_answered};
+	const struct dataplane_link_owner owner = {.context = control,
+		.changed = on_link_changed,
+		.event = on_event,
+		.answered = on_answered,
+		.rows = on_rows};
 
 	control->base = event_base_new();
 	control->key_context = key_context_create();
@@ -199,9 +229,15 @@ bool control_open(struct control *control, struct config_errors *errors)
 
 	control->started_s = control->loaded_s = (int64_t)time(NULL);
 	publisher_init(&control->publisher, control);
+	queries_init(&control->queries, &control->link);
+	carry_init(&control->carry, control);
 	control->config = config_load(control->config_path, errors);
 	if (control->config == NULL)
 		return false;
+	overrides_path(control, &reason);
+	overrides_load(&control->overrides, text_string(&reason));
+	text_clear(&reason);
+	overrides_apply(&control->overrides, control->config);
 	control->certs = cert_set_load(control->config, NULL, reload_n_threads(), errors);
 	if (control->certs == NULL)
 		return false;
@@ -253,11 +289,13 @@ void control_close(struct control *control)
 		dataplane_link_close(&control->link);
 		event_base_free(control->base);
 	}
+	carry_destroy(&control->carry);
 	publisher_destroy(&control->publisher);
 	counter_reader_close(&control->counters);
 	transactions_close_all(&control->transactions);
 	ticket_keys_destroy(&control->ticket_keys);
 	key_context_destroy(control->key_context);
+	overrides_free(&control->overrides);
 	events_free(&control->events);
 	cert_set_free(control->certs);
 	config_free(control->config);

@@ -8,6 +8,7 @@
 //   Prometheus ------- metrics <-- counter_reader <---------------+--> events, log
 #pragma once
 
+#include "carry.h"
 #include "cert_set.h"
 #include "config.h"
 #include "counter_reader.h"
@@ -16,7 +17,9 @@
 #include "fetch.h"
 #include "log.h"
 #include "metrics.h"
+#include "overrides.h"
 #include "publisher.h"
+#include "queries.h"
 #include "reload.h"
 #include "server.h"
 #include "supervise.h"
@@ -35,6 +38,7 @@ struct control {
 	struct config *started_config; // what the running dataplane was started with, when we did; or NULL
 	struct ticket_keys ticket_keys;
 	struct transactions transactions;
+	struct overrides overrides;
 	struct key_context *key_context;
 	struct log log;
 	struct events events;
@@ -42,6 +46,8 @@ struct control {
 	struct counter_reader counters;
 	struct supervise supervise;
 	struct publisher publisher;
+	struct queries queries;
+	struct carry carry;
 	struct reload reload;
 	struct fetch fetch;
 	struct server server;
@@ -67,6 +73,9 @@ void control_take(struct control *control, struct config *config, struct cert_se
 
 // Takes over another set of certificates under the same configuration.
 void control_take_certs(struct control *control, struct cert_set *certs);
+
+// What operators changed takes effect, and is kept. False: it can't be written (errno); it has taken effect.
+bool control_apply_overrides(struct control *control) __attribute__((warn_unused_result));
 
 // Makes new ticket keys and publishes them. False: the system has no randomness; nothing was changed.
 bool control_rotate_ticket_keys(struct control *control) __attribute__((warn_unused_result));

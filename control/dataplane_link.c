@@ -2,10 +2,12 @@
 #include "dataplane_link.h"
 
 #include "base/assert.h"
+#include "base/passed_fd.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,12 +18,14 @@ enum {
 };
 
 // Any message that the dataplane sends.
-union message {
+union dataplane_message {
 	struct ipc_header header;
 	struct ipc_hello_answer hello_answer;
 	struct ipc_refused refused;
 	struct ipc_event event;
 	struct ipc_stopped stopped;
+	struct ipc_rows rows;
+	uint8_t bytes[sizeof(struct ipc_rows) + IPC_ROWS_LEN_MAX];
 };
 
 const char *link_state_name(enum link_state state)
@@ -41,11 +45,15 @@ const char *link_state_name(enum link_state state)
 void dataplane_link_init(
 	struct dataplane_link *link, struct event_base *base, const struct dataplane_link_owner *owner)
 {
-	*link = (struct dataplane_link){
-		.owner = *owner, .base = base, .fd = -1, .next_id = 1, .facts = {.counter_fd = -1}};
+	*link = (struct dataplane_link){.owner = *owner,
+		.base = base,
+		.fd = -1,
+		.next_id = 1,
+		.facts = {.counter_fd = -1},
+		.received = memory_alloc(1, sizeof *link->received)};
 }
 
-void dataplane_link_close(struct dataplane_link *link)
+static void hang_up(struct dataplane_link *link)
 {
 	if (link->readable != NULL)
 		event_free(link->readable);
@@ -56,7 +64,15 @@ void dataplane_link_close(struct dataplane_link *link)
 		(void)close(link->facts.counter_fd);
 	link->fd = link->facts.counter_fd = -1;
 	link->publishing = false;
+	link->query_id = 0;
 	link->state = LINK_DOWN;
+}
+
+void dataplane_link_close(struct dataplane_link *link)
+{
+	hang_up(link);
+	free(link->received);
+	link->received = NULL;
 }
 
 // The one place where the state changes and the owner hears of it.
@@ -65,40 +81,30 @@ static void enter(struct dataplane_link *link, enum link_state state, const char
 	const enum link_state before = link->state;
 
 	if (state == LINK_DOWN)
-		dataplane_link_close(link);
+		hang_up(link);
 	link->state = state;
 	link->owner.changed(link->owner.context, before, state, reason);
 }
 
-static void ask(struct dataplane_link *link, enum ipc_type type, int passed_fd)
+static struct ipc_header next_header(struct dataplane_link *link, enum ipc_type type, size_t len)
 {
-	struct ipc_request request = {.header = {.magic = IPC_MAGIC,
-					      .version = IPC_VERSION,
-					      .type = (uint16_t)type,
-					      .id = link->next_id++,
-					      .len = sizeof request}};
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec piece = {.iov_base = &request, .iov_len = sizeof request};
-	struct msghdr envelope = {.msg_iov = &piece, .msg_iovlen = 1};
+	const struct ipc_header header = {.magic = IPC_MAGIC,
+		.version = IPC_VERSION,
+		.type = (uint16_t)type,
+		.id = link->next_id++,
+		.len = (uint32_t)len};
 
 	if (link->next_id == 0)
 		link->next_id = 1;
-	if (passed_fd >= 0) {
-		struct cmsghdr *header;
+	return header;
+}
 
-		envelope.msg_control = control.room;
-		envelope.msg_controllen = sizeof control.room;
-		header = CMSG_FIRSTHDR(&envelope);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof passed_fd);
-		memcpy(CMSG_DATA(header), &passed_fd, sizeof passed_fd);
-	}
+static void ask(struct dataplane_link *link, enum ipc_type type, int passed_fd)
+{
+	const struct ipc_request request = {.header = next_header(link, type, sizeof request)};
+
 	link->asked_id = request.header.id;
-	if (sendmsg(link->fd, &envelope, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof request)
+	if (!passed_fd_send(link->fd, &request, sizeof request, passed_fd))
 		enter(link, LINK_DOWN, strerror(errno));
 }
 
@@ -107,10 +113,13 @@ static bool text_ends(const char *text, size_t width)
 	return memchr(text, '\0', width) != NULL;
 }
 
-// Which length a message of this type has; 0 for a type that the dataplane does not send.
-static size_t len_of(uint16_t type)
+// Which length a message of this type has; 0 for a type that the dataplane does not send. What was not
+// received is zero.
+static size_t len_of(const union dataplane_message *message)
 {
-	switch (type) {
+	const struct ipc_rows *rows = &message->rows;
+
+	switch (message->header.type) {
 	case IPC_HELLO_ANSWER:
 		return sizeof(struct ipc_hello_answer);
 	case IPC_REFUSED:
@@ -121,13 +130,17 @@ static size_t len_of(uint16_t type)
 		return sizeof(struct ipc_event);
 	case IPC_STOPPED:
 		return sizeof(struct ipc_stopped);
+	case IPC_ROWS:
+		return rows->n_rows > IPC_ROWS_LEN_MAX || rows->kind >= N_IPC_QUERIES
+			       ? 0
+			       : sizeof *rows + rows->n_rows * (size_t)ipc_row_len(rows->kind);
 	default:
 		return 0;
 	}
 }
 
 // What is wrong with a message, or NULL.
-static const char *fault_of(const union message *message, size_t len)
+static const char *fault_of(const union dataplane_message *message, size_t len)
 {
 	const struct ipc_header *header = &message->header;
 
@@ -139,7 +152,7 @@ static const char *fault_of(const union message *message, size_t len)
 			       : "the dataplane refused, but not in words";
 	if (header->version != IPC_VERSION)
 		return "the dataplane is of another version; control and dataplane must be of one release";
-	if (len_of(header->type) != len)
+	if (len_of(message) != len)
 		return "the dataplane sent a message of a kind or length that does not exist";
 	if (((header->type == IPC_START_ANSWER || header->type == IPC_ANSWER) &&
 		    !text_ends(message->refused.reason, IPC_REASON_MAX)) ||
@@ -192,18 +205,34 @@ static bool take_start_answer(struct dataplane_link *link, const struct ipc_refu
 }
 
 // An answer that comes when the dataplane has been told to stop interests nobody any more.
-static bool take_answer(struct dataplane_link *link, const struct ipc_refused *answer)
+static bool take_answer(struct dataplane_link *link, const struct ipc_refused *answer, int fd)
 {
 	if (link->state == LINK_STOPPING)
 		return true;
+	if (link->query_id != 0 && answer->header.id == link->query_id) {
+		link->query_id = 0;
+		link->owner.rows(link->owner.context, NULL, answer->reason);
+		return true;
+	}
 	if (link->state != LINK_RUNNING || !link->publishing || answer->header.id != link->asked_id)
 		return false;
 	link->publishing = false;
-	link->owner.answered(link->owner.context, answer->reason);
+	link->owner.answered(link->owner.context, answer->reason, fd);
 	return true;
 }
 
-static bool take_message(struct dataplane_link *link, const union message *message, int *fd)
+static bool take_rows(struct dataplane_link *link, const struct ipc_rows *rows)
+{
+	if (link->state == LINK_STOPPING)
+		return true;
+	if (link->query_id == 0 || rows->header.id != link->query_id)
+		return false;
+	link->query_id = 0;
+	link->owner.rows(link->owner.context, rows, "");
+	return true;
+}
+
+static bool take_message(struct dataplane_link *link, const union dataplane_message *message, int *fd)
 {
 	switch (message->header.type) {
 	case IPC_HELLO_ANSWER:
@@ -211,7 +240,9 @@ static bool take_message(struct dataplane_link *link, const union message *messa
 	case IPC_START_ANSWER:
 		return take_start_answer(link, &message->refused, fd);
 	case IPC_ANSWER:
-		return take_answer(link, &message->refused);
+		return take_answer(link, &message->refused, *fd);
+	case IPC_ROWS:
+		return take_rows(link, &message->rows);
 	case IPC_EVENT:
 		link->n_events++;
 		link->owner.event(link->owner.context, &message->event.event);
@@ -226,14 +257,12 @@ static bool take_message(struct dataplane_link *link, const union message *messa
 	}
 }
 
-void dataplane_link_take(struct dataplane_link *link, const void *received, size_t len, int fd)
+// What lies in link->received.
+static void take_received(struct dataplane_link *link, size_t len, int fd)
 {
-	union message message = {0};
-	const char *fault;
+	const char *fault = fault_of(link->received, len);
 
-	memcpy(&message, received, len < sizeof message ? len : sizeof message);
-	fault = fault_of(&message, len);
-	if (fault == NULL && !take_message(link, &message, &fd))
+	if (fault == NULL && !take_message(link, link->received, &fd))
 		fault = "the dataplane answered what was not asked";
 	if (fd >= 0)
 		(void)close(fd);
@@ -241,54 +270,34 @@ void dataplane_link_take(struct dataplane_link *link, const void *received, size
 		enter(link, LINK_DOWN, fault);
 }
 
-// Takes the first descriptor out of a received envelope and closes any others.
-static int take_fd(struct msghdr *envelope)
+// Fields that a short message lacks are zero.
+static void clear_heads(struct dataplane_link *link)
 {
-	int taken = -1;
+	memset(link->received, 0, sizeof(struct ipc_event));
+}
 
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(envelope); header != NULL;
-		header = CMSG_NXTHDR(envelope, header)) {
-		size_t n_fds;
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		n_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n_fds; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-			if (taken < 0)
-				taken = fd;
-			else
-				(void)close(fd);
-		}
-	}
-	return taken;
+void dataplane_link_take(struct dataplane_link *link, const void *received, size_t len, int fd)
+{
+	clear_heads(link);
+	memcpy(link->received, received, len < sizeof *link->received ? len : sizeof *link->received);
+	take_received(link, len, fd);
 }
 
 // False when there is nothing more to read, or the link is down.
 static bool receive_one(struct dataplane_link *link)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	union message message = {0};
-	struct iovec piece = {.iov_base = &message, .iov_len = sizeof message};
-	struct msghdr envelope = {.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof control.room};
-	const ssize_t len = recvmsg(link->fd, &envelope, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t len;
+	int fd;
 
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+	clear_heads(link);
+	len = passed_fd_receive(link->fd, link->received, sizeof *link->received, &fd);
+	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (len <= 0) {
+	if (len == -1 || len == 0) {
 		enter(link, LINK_DOWN, len == 0 ? "the dataplane hung up" : strerror(errno));
 		return false;
 	}
-	dataplane_link_take(
-		link, &message, (envelope.msg_flags & MSG_TRUNC) != 0 ? 0 : (size_t)len, take_fd(&envelope));
+	take_received(link, len > 0 ? (size_t)len : 0, fd);
 	return link->fd >= 0;
 }
 
@@ -338,6 +347,15 @@ void dataplane_link_publish(struct dataplane_link *link, enum ipc_type type, int
 	SLUICE_ASSERT(link->state == LINK_RUNNING && !link->publishing);
 	link->publishing = true;
 	ask(link, type, records_fd);
+}
+
+void dataplane_link_query(struct dataplane_link *link, struct ipc_query *query)
+{
+	SLUICE_ASSERT(link->state == LINK_RUNNING && link->query_id == 0);
+	query->header = next_header(link, IPC_QUERY, sizeof *query);
+	link->query_id = query->header.id;
+	if (!passed_fd_send(link->fd, query, sizeof *query, -1))
+		enter(link, LINK_DOWN, strerror(errno));
 }
 
 void dataplane_link_stop(struct dataplane_link *link)

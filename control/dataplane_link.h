@@ -21,6 +21,8 @@
 struct event_base;
 struct event;
 
+union dataplane_message;
+
 enum link_state {
 	LINK_DOWN,
 	LINK_GREETING,
@@ -37,8 +39,12 @@ struct dataplane_link_owner {
 	// `reason` is empty or says why a state came about: a hang-up, a refusal.
 	void (*changed)(void *context, enum link_state before, enum link_state now, const char *reason);
 	void (*event)(void *context, const struct log_event *event);
-	// The answer to dataplane_link_publish; an empty reason: done.
-	void (*answered)(void *context, const char *reason);
+	// The answer to dataplane_link_publish; an empty reason: done. The descriptor (or -1) stays the
+	// link's.
+	void (*answered)(void *context, const char *reason, int fd);
+	// The answer to dataplane_link_query: rows that were checked to be whole; NULL: the reason why there
+	// are none.
+	void (*rows)(void *context, const struct ipc_rows *rows, const char *reason);
 };
 
 // What HELLO_ANSWER and START_ANSWER told.
@@ -59,7 +65,9 @@ struct dataplane_link {
 	enum link_state state;
 	uint32_t next_id;
 	uint32_t asked_id; // of the last question
+	uint32_t query_id; // of the query that is out; 0: none is
 	bool publishing;   // an answer to dataplane_link_publish is to come
+	union dataplane_message *received;
 	uint64_t n_events;
 	struct dataplane_facts facts;
 };
@@ -75,8 +83,13 @@ bool dataplane_link_connect(struct dataplane_link *link, const char *path)
 void dataplane_link_start(struct dataplane_link *link, int records_fd);
 
 // Hands over a memfd of what may change while the dataplane runs (PRIVATE_KEYS, CERTIFICATES, TICKET_KEYS,
-// SNAPSHOT), which stays the caller's. In RUNNING only (asserted), one at a time: the next after `answered`.
+// SNAPSHOT, SESSIONS), which stays the caller's; or asks for the keys there (GET_TICKET_KEYS, -1). In RUNNING
+// only (asserted), one at a time: the next after `answered`.
 void dataplane_link_publish(struct dataplane_link *link, enum ipc_type type, int records_fd);
+
+// Asks a worker, beside what is being published. In RUNNING only and one at a time (asserted). The header is
+// filled in here.
+void dataplane_link_query(struct dataplane_link *link, struct ipc_query *query);
 
 // Ends the dataplane. In WAITING and RUNNING only (asserted).
 void dataplane_link_stop(struct dataplane_link *link);

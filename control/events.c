@@ -4,7 +4,10 @@
 #include "address.h"
 #include "base/reader.h"
 #include "connection_events.h"
+#include "event_reader.h"
+#include "log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,4 +88,74 @@ void events_free(struct events *events)
 	for (size_t i = 0; i < EVENTS_KEPT; i++)
 		free(events->lines[i]);
 	*events = (struct events){0};
+}
+
+// ---- The log -------------------------------------------------------------------------------------------
+
+static void add_text(struct log_field *fields, size_t *n, const char *name, const struct text *value)
+{
+	if (value->len != 0)
+		fields[(*n)++] = (struct log_field){.name = name, .value = text_string(value)};
+}
+
+static void log_tls(const struct log_event *event, const struct tls_event *tls, struct log *log)
+{
+	const struct tls_facts *facts = &tls->failure.facts;
+	const bool failed = event->kind == LOG_EVENT_TLS_FAILURE;
+	struct text line = {0};
+	struct text version = {0};
+	struct text suite = {0};
+	struct text name = {0};
+	struct log_field fields[12];
+	char address[ADDRESS_TEXT_MAX];
+	char reason[32];
+	size_t n = 0;
+
+	address_format(&facts->peer, address);
+	if (facts->version != 0)
+		log_tls_version(&version, facts->version);
+	if (facts->suite != 0)
+		log_tls_suite(&suite, facts->suite);
+	if (facts->server_name != NULL)
+		text_clean(&name, facts->server_name, strlen(facts->server_name));
+	fields[n++] = (struct log_field){.name = "worker", .number = event->worker_idx};
+	fields[n++] = (struct log_field){.name = "listener", .value = facts->listener};
+	fields[n++] = (struct log_field){.name = "protocol", .value = facts->protocol};
+	fields[n++] = (struct log_field){.name = "client", .value = address};
+	fields[n++] = (struct log_field){.name = "client_port", .number = tls->port};
+	fields[n++] = (struct log_field){.name = "handshake_us", .number = tls->duration_us};
+	fields[n++] = (struct log_field){.name = "starttls", .number = tls->starttls};
+	add_text(fields, &n, "version", &version);
+	add_text(fields, &n, "cipher", &suite);
+	add_text(fields, &n, "sni", &name);
+	if (failed) {
+		fields[n++] = (struct log_field){.name = "cause", .value = tls->failure.reason};
+		(void)snprintf(reason, sizeof reason, "tls-%s", tls->failure.reason);
+	} else {
+		fields[n++] = (struct log_field){.name = "resumed", .number = facts->resumed};
+		(void)snprintf(reason, sizeof reason, "tls");
+	}
+	format_details(event, &line);
+	log_write(log, failed ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, reason, fields, n, "%s: %s",
+		event_name(event->kind), text_string(&line));
+	text_free(&line);
+	text_free(&version);
+	text_free(&suite);
+	text_free(&name);
+}
+
+void event_log(const struct log_event *event, struct log *log)
+{
+	struct text line = {0};
+	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
+	struct tls_event tls;
+
+	if (event_read_tls(event, &tls)) {
+		log_tls(event, &tls, log);
+		return;
+	}
+	format_details(event, &line);
+	log_write(log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s: %s", event_name(event->kind),
+		text_string(&line));
+	text_free(&line);
 }

@@ -28,3 +28,9 @@ const char *events_at(const struct events *events, size_t idx);
 void events_free(struct events *events);
 
 const char *event_name(uint16_t kind);
+
+struct log;
+
+// The event's line in the log: TLS as Postfix has it, with fields for programs; failures count by their
+// reason, so that one kind of trouble does not hide another.
+void event_log(const struct log_event *event, struct log *log);

@@ -128,12 +128,15 @@ void log_tls_failure(struct text *line, const struct tls_failure *failure)
 {
 	const struct tls_facts *facts = &failure->facts;
 
-	text_printf(line, "%s: TLS handshake failed from ", facts->listener);
+	text_clean(line, facts->listener, strlen(facts->listener));
+	text_string_append(line, ": TLS handshake failed from ");
 	add_peer(line, facts);
-	text_printf(line, ": %s", failure->reason);
+	text_string_append(line, ": ");
+	text_clean(line, failure->reason, strlen(failure->reason));
 	if (failure->alert != NULL)
 		text_printf(line, " (alert %s %s)", failure->alert, failure->by_peer ? "received" : "sent");
-	text_printf(line, ", protocol %s", facts->protocol);
+	text_string_append(line, ", protocol ");
+	text_clean(line, facts->protocol, strlen(facts->protocol));
 	if (facts->server_name != NULL) {
 		text_string_append(line, ", SNI ");
 		text_clean(line, facts->server_name, strlen(facts->server_name));

@@ -2,6 +2,7 @@
 #include "metrics.h"
 
 #include "control.h"
+#include "tally_reader.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -147,6 +148,78 @@ static void write_control(const struct control *control, struct text *out)
 	counter(out, "sluice_dataplane_events", "Events that the dataplane sent.", control->link.n_events);
 }
 
+static bool is_gauge_help(const char *help)
+{
+	const size_t len = strlen(help);
+
+	return len > 5 && strcmp(help + len - 5, " now.") == 0;
+}
+
+static void write_listeners(const struct control *control, struct text *out)
+{
+	const struct tally_reader tallies = tally_reader_over(&control->counters);
+	const struct config *config = control->config;
+	uint32_t row;
+
+	for (int id = 0; id < N_TALLIES_LISTENER && tallies.header != NULL; id++) {
+		const char *name = tally_listener_name((enum tally_listener)id);
+		struct text family = {0};
+
+		text_printf(&family, "sluice_listener_%s", name);
+		head(out, text_string(&family), "counter", tally_listener_help((enum tally_listener)id));
+		for (size_t i = 0; i < config->n_listeners; i++) {
+			if (!tally_reader_find_listener(&tallies, config->listeners[i].name, &row))
+				continue;
+			for (uint32_t core = 0; core < tallies.n_workers; core++) {
+				text_printf(
+					out, "%s_total{core=\"%u\",listener=", text_string(&family), core);
+				label_value(out, config->listeners[i].name);
+				text_printf(out, "} %llu\n",
+					(unsigned long long)tally_reader_listener(
+						&tallies, core, row, (enum tally_listener)id));
+			}
+		}
+		text_free(&family);
+	}
+}
+
+static void write_server(const struct tally_reader *tallies, const struct config_backend *backend,
+	const struct config_server *server, enum tally_server id, struct text *out)
+{
+	const char *suffix = is_gauge_help(tally_server_help(id)) ? "" : "_total";
+	uint32_t row;
+
+	if (!tally_reader_find_server(tallies, backend->name, server->name, &server->address, &row))
+		return;
+	for (uint32_t core = 0; core < tallies->n_workers; core++) {
+		text_printf(
+			out, "sluice_server_%s%s{core=\"%u\",backend=", tally_server_name(id), suffix, core);
+		label_value(out, backend->name);
+		text_string_append(out, ",server=");
+		label_value(out, server->name);
+		text_printf(out, "} %llu\n", (unsigned long long)tally_reader_server(tallies, core, row, id));
+	}
+}
+
+static void write_servers(const struct control *control, struct text *out)
+{
+	const struct tally_reader tallies = tally_reader_over(&control->counters);
+	const struct config *config = control->config;
+
+	for (int id = 0; id < N_TALLIES_SERVER && tallies.header != NULL; id++) {
+		const char *help = tally_server_help((enum tally_server)id);
+		struct text family = {0};
+
+		text_printf(&family, "sluice_server_%s", tally_server_name((enum tally_server)id));
+		head(out, text_string(&family), is_gauge_help(help) ? "gauge" : "counter", help);
+		for (size_t i = 0; i < config->n_backends; i++)
+			for (size_t j = 0; j < config->backends[i].n_servers; j++)
+				write_server(&tallies, &config->backends[i], &config->backends[i].servers[j],
+					(enum tally_server)id, out);
+		text_free(&family);
+	}
+}
+
 void metrics_write(const struct control *control, struct text *out)
 {
 	const char *release = control->link.state == LINK_RUNNING ? control->link.facts.release : "";
@@ -159,6 +232,8 @@ void metrics_write(const struct control *control, struct text *out)
 	write_certificates(control, out);
 	write_ticket_keys(control, out);
 	write_counters(control, out);
+	write_listeners(control, out);
+	write_servers(control, out);
 	text_string_append(out, "# EOF\n");
 }
 

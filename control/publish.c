@@ -117,6 +117,17 @@ static uint32_t seconds(uint64_t us)
 	return (uint32_t)(us / 1000000);
 }
 
+// A listener that is out of use has no addresses there; its connections keep the snapshot that they began
+// with.
+static uint32_t n_listeners_in_use(const struct config *config)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < config->n_listeners; i++)
+		n += config->listeners[i].use == CONFIG_USE_ENABLED;
+	return n;
+}
+
 static void add_head(
 	struct text *records, const struct config *config, const struct cert_set *certs, uint64_t generation)
 {
@@ -125,7 +136,7 @@ static void add_head(
 	struct snapshot_head head = {.version = SNAPSHOT_VERSION,
 		.n_backends = (uint32_t)config->n_backends,
 		.generation = generation,
-		.n_listeners = (uint32_t)config->n_listeners,
+		.n_listeners = n_listeners_in_use(config),
 		.n_server_names = (uint32_t)certs->n_names,
 		.connections = (uint32_t)limits->connections,
 		.handshakes_per_second = (uint32_t)limits->handshakes_per_second,
@@ -151,7 +162,7 @@ static void add_servers(struct text *records, const struct config_backend *backe
 	for (size_t i = 0; i < backend->n_servers; i++) {
 		const struct config_server *server = &backend->servers[i];
 		struct snapshot_server record = {.port = server->address.port,
-			.weight = (uint16_t)server->weight,
+			.weight = server->use == CONFIG_USE_ENABLED ? (uint16_t)server->weight : 0,
 			.connections = (uint32_t)server->connections,
 			.backup = server->backup};
 
@@ -316,7 +327,8 @@ void publish_snapshot(const struct config *config, const struct cert_set *certs,
 	for (size_t i = 0; i < config->n_backends; i++)
 		add_backend(out_records, &config->backends[i]);
 	for (size_t i = 0; i < config->n_listeners; i++)
-		add_listener(out_records, &config->listeners[i], certs, i);
+		if (config->listeners[i].use == CONFIG_USE_ENABLED)
+			add_listener(out_records, &config->listeners[i], certs, i);
 	for (size_t i = 0; i < certs->n_names; i++) {
 		const struct cert_name *name = &certs->names[i];
 		const struct snapshot_server_name record = {

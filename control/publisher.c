@@ -102,6 +102,15 @@ static void send_secret(struct publisher *publisher, enum publisher_step step, e
 	publish_secret_end(&secret);
 }
 
+static void send_sessions(struct publisher *publisher)
+{
+	const int fd = carry_take(&publisher->control->carry);
+
+	send_step(publisher, PUBLISHER_SESSIONS, IPC_SESSIONS, fd);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static void send_text(
 	struct publisher *publisher, enum publisher_step step, enum ipc_type type, struct text *records)
 {
@@ -139,13 +148,19 @@ static void go_on(struct publisher *publisher)
 
 	if (control->link.state != LINK_RUNNING || publisher->step != PUBLISHER_IDLE)
 		return;
-	if (publisher->snapshot_due && take_batch(publisher)) {
-		send_secret(publisher, PUBLISHER_KEYS, IPC_PRIVATE_KEYS,
-			publish_private_keys(publisher->batch, publisher->n_batch));
+	if (publisher->ticket_keys_wanted) {
+		publisher->ticket_keys_wanted = false;
+		publisher->step = PUBLISHER_ASK_TICKET_KEYS;
+		dataplane_link_publish(&control->link, IPC_GET_TICKET_KEYS, -1);
 	} else if (publisher->ticket_keys_due) {
 		publisher->ticket_keys_due = false;
 		send_secret(publisher, PUBLISHER_TICKET_KEYS, IPC_TICKET_KEYS,
 			publish_ticket_keys(&control->ticket_keys));
+	} else if (carry_is_full(&control->carry)) {
+		send_sessions(publisher);
+	} else if (publisher->snapshot_due && take_batch(publisher)) {
+		send_secret(publisher, PUBLISHER_KEYS, IPC_PRIVATE_KEYS,
+			publish_private_keys(publisher->batch, publisher->n_batch));
 	} else if (publisher->snapshot_due) {
 		send_snapshot(publisher);
 	}
@@ -155,6 +170,8 @@ static const char *step_name(enum publisher_step step)
 {
 	static const char *const names[] = {
 		[PUBLISHER_IDLE] = "nothing",
+		[PUBLISHER_ASK_TICKET_KEYS] = "question for its ticket keys",
+		[PUBLISHER_SESSIONS] = "sessions",
 		[PUBLISHER_KEYS] = "private keys",
 		[PUBLISHER_CERTIFICATES] = "certificates",
 		[PUBLISHER_TICKET_KEYS] = "ticket keys",
@@ -164,12 +181,31 @@ static const char *step_name(enum publisher_step step)
 	return names[step];
 }
 
-void publisher_answered(struct publisher *publisher, const char *reason)
+// A dataplane that runs already made tickets with keys that only it has, if we are new here.
+static void take_ticket_keys(struct publisher *publisher, const char *reason, int fd)
+{
+	struct control *control = publisher->control;
+
+	publisher->ticket_keys_due = true;
+	if (reason[0] == '\0' && fd >= 0 && ticket_keys_take(&control->ticket_keys, fd)) {
+		LOG(&control->log, LOG_LEVEL_NOTICE, "tickets",
+			"the ticket keys of the running dataplane were taken over");
+		control->ticket_keys.published = true;
+		publisher->ticket_keys_due = false;
+	}
+	go_on(publisher);
+}
+
+void publisher_answered(struct publisher *publisher, const char *reason, int fd)
 {
 	const enum publisher_step step = publisher->step;
 	struct log *log = &publisher->control->log;
 
 	publisher->step = PUBLISHER_IDLE;
+	if (step == PUBLISHER_ASK_TICKET_KEYS) {
+		take_ticket_keys(publisher, reason, fd);
+		return;
+	}
 	(void)snprintf(publisher->reason, sizeof publisher->reason, "%s", reason);
 	if (reason[0] != '\0') {
 		LOG(log, LOG_LEVEL_ERROR, "publish", "the dataplane refuses the %s: %s", step_name(step),
@@ -187,6 +223,8 @@ void publisher_answered(struct publisher *publisher, const char *reason)
 	if (step == PUBLISHER_CERTIFICATES) {
 		note_sent(publisher);
 		drop_batch(publisher);
+	} else if (step == PUBLISHER_TICKET_KEYS) {
+		publisher->control->ticket_keys.published = true;
 	} else if (step == PUBLISHER_SNAPSHOT) {
 		publisher->published = publisher->generation;
 		LOG(log, LOG_LEVEL_INFO, "publish", "snapshot %llu is in place",
@@ -198,7 +236,9 @@ void publisher_answered(struct publisher *publisher, const char *reason)
 void publisher_link_up(struct publisher *publisher)
 {
 	publisher_link_down(publisher);
-	publisher->snapshot_due = publisher->ticket_keys_due = true;
+	publisher->snapshot_due = true;
+	publisher->ticket_keys_wanted = !publisher->control->ticket_keys.published;
+	publisher->ticket_keys_due = !publisher->ticket_keys_wanted;
 	go_on(publisher);
 }
 

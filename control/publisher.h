@@ -3,8 +3,10 @@
 // Keeps the running dataplane at what the control process has: sends what it lacks, one message at a time,
 // and the next when the last was answered.
 //
-//   idle --something changed, or the dataplane runs--> keys --> certificates --> ... --> ticket keys -->
-//   snapshot --> idle
+//   the dataplane runs --> its ticket keys are asked for --> idle
+//   idle --something changed--> ticket keys --> sessions of the dataplane before --> keys --> certificates
+//   -->
+//   ... --> snapshot --> idle
 //
 // A certificate crosses once in the life of a link; what changes while messages are on their way is sent
 // after them. A refused snapshot leaves the dataplane with what it had; the reason is logged and shown until
@@ -20,15 +22,18 @@ struct control;
 
 enum publisher_step {
 	PUBLISHER_IDLE,
+	PUBLISHER_ASK_TICKET_KEYS,
 	PUBLISHER_KEYS,
 	PUBLISHER_CERTIFICATES,
 	PUBLISHER_TICKET_KEYS,
+	PUBLISHER_SESSIONS,
 	PUBLISHER_SNAPSHOT,
 };
 
 struct publisher {
 	struct control *control;
 	enum publisher_step step;
+	bool ticket_keys_wanted; // it may have some from before us
 	bool snapshot_due;
 	bool ticket_keys_due;
 	uint32_t *sent; // ids of certificates that the dataplane has, in ascending order
@@ -51,7 +56,7 @@ void publisher_link_down(struct publisher *publisher);
 void publisher_snapshot_changed(struct publisher *publisher);
 void publisher_ticket_keys_changed(struct publisher *publisher);
 
-// The dataplane's answer to the last message; an empty reason: done.
-void publisher_answered(struct publisher *publisher, const char *reason);
+// The dataplane's answer to the last message, with its descriptor or -1; an empty reason: done.
+void publisher_answered(struct publisher *publisher, const char *reason, int fd);
 
 void publisher_destroy(struct publisher *publisher);

@@ -267,9 +267,14 @@ static void process_input(struct client *client)
 
 static void stream_more(struct client *client)
 {
-	while (client->state == CLIENT_STREAMING && client->output.len < OUTPUT_HIGH)
-		if (!client->call.next(&client->call))
+	while (client->state == CLIENT_STREAMING && client->output.len < OUTPUT_HIGH) {
+		const enum command_result result = client->call.next(&client->call);
+
+		if (result == COMMAND_WAITS)
+			client->state = CLIENT_WAITING;
+		else if (result != COMMAND_MORE)
 			finish_answer(client);
+	}
 }
 
 bool client_take(struct client *client, const void *bytes, size_t len)
@@ -485,21 +490,40 @@ bool server_open(struct server *server, struct control *control, struct event_ba
 	return true;
 }
 
-void server_complete(struct server *server, uint64_t client_id, const char *error)
+// The client whose command waits, or NULL: it may be gone.
+static struct client *find_waiting(struct server *server, uint64_t client_id)
 {
 	struct list_link *link;
 
 	LIST_FOREACH (link, &server->clients) {
 		struct client *client = LIST_ITEM(link, struct client, link);
 
-		if (client->id != client_id || client->state != CLIENT_WAITING)
-			continue;
-		if (error[0] != '\0')
-			answer_error(&client->call.answer, "%s", error);
-		finish_answer(client);
-		client_work(client);
-		return;
+		if (client->id == client_id)
+			return client->state == CLIENT_WAITING ? client : NULL;
 	}
+	return NULL;
+}
+
+void server_complete(struct server *server, uint64_t client_id, const char *error)
+{
+	struct client *client = find_waiting(server, client_id);
+
+	if (client == NULL)
+		return;
+	if (error[0] != '\0')
+		answer_error(&client->call.answer, "%s", error);
+	finish_answer(client);
+	client_work(client);
+}
+
+void server_resume(struct server *server, uint64_t client_id)
+{
+	struct client *client = find_waiting(server, client_id);
+
+	if (client == NULL)
+		return;
+	client->state = CLIENT_STREAMING;
+	client_work(client);
 }
 
 void server_event(struct server *server, const char *line)

@@ -54,6 +54,9 @@ bool server_apply_mode(const struct server *server, const struct config_control 
 // Ends the wait of a client's command: an empty error means done.
 void server_complete(struct server *server, uint64_t client_id, const char *error);
 
+// Lets a client's command that waits go on streaming.
+void server_resume(struct server *server, uint64_t client_id);
+
 // Sends an event's line to everybody who follows.
 void server_event(struct server *server, const char *line);
 

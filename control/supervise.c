@@ -247,6 +247,9 @@ static void on_lost(struct supervise *supervise, enum link_state before, const c
 	counter_reader_close(&control->counters);
 	if (before == LINK_STOPPING) {
 		LOG(&control->log, LOG_LEVEL_NOTICE, "dataplane", "%s", reason);
+		// It was enabled again while it was on its way out.
+		if (!supervise->disabled)
+			schedule_longer(supervise);
 		return;
 	}
 	supervise->n_losses++;

@@ -175,3 +175,20 @@ void text_free(struct text *text)
 	free(text->data);
 	*text = (struct text){0};
 }
+
+bool text_number(const char *text, uint64_t max, uint64_t *out_number)
+{
+	uint64_t number = 0;
+
+	if (text[0] == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		const uint64_t digit = (uint64_t)(unsigned char)*text - '0';
+
+		if (digit > 9 || number > (max - digit) / 10)
+			return false;
+		number = 10 * number + digit;
+	}
+	*out_number = number;
+	return true;
+}

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ void text_hex(struct text *text, const void *bytes, size_t len);
 
 // "2026-11-24T10:12:45Z"
 void text_time(struct text *text, int64_t seconds);
+
+// A number in decimal digits alone, at most `max`; false for anything else.
+bool text_number(const char *text, uint64_t max, uint64_t *out_number) __attribute__((warn_unused_result));
 
 // Forgets the content, keeps the memory; text_drop takes the first len bytes away.
 void text_clear(struct text *text);

@@ -3,10 +3,14 @@
 
 #include "base/wipe.h"
 #include "secret.h"
+#include "snapshot.h"
 
+#include <fcntl.h>
 #include <openssl/sha.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 static bool make_key(struct ticket_key *out_key, int64_t now_s)
 {
@@ -41,6 +45,56 @@ bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s)
 		keys->n_rotations++;
 	}
 	secret_free(made);
+	return well;
+}
+
+struct key_record {
+	struct ipc_record_header header;
+	struct snapshot_ticket_key key;
+};
+
+static bool read_records(const struct key_record *records, struct ticket_key *out_keys)
+{
+	unsigned seen = 0;
+
+	for (int i = 0; i < N_TICKET_KEYS; i++) {
+		const struct snapshot_ticket_key *key = &records[i].key;
+
+		if (records[i].header.type != SNAPSHOT_TICKET_KEY || records[i].header.len != sizeof *key ||
+			key->role >= N_TICKET_KEYS || key->valid > 1 ||
+			(key->role != TICKET_KEY_PREVIOUS && !key->valid))
+			return false;
+		seen |= 1u << key->role;
+		out_keys[key->role] = (struct ticket_key){
+			.made_s = key->made_s, .in_role_s = key->in_role_s, .valid = key->valid != 0};
+		memcpy(out_keys[key->role].name, key->name, TICKET_KEY_NAME_LEN);
+		memcpy(out_keys[key->role].key, key->key, TICKET_KEY_LEN);
+	}
+	return seen == (1u << N_TICKET_KEYS) - 1;
+}
+
+bool ticket_keys_take(struct ticket_keys *keys, int fd)
+{
+	const size_t len = N_TICKET_KEYS * sizeof(struct key_record);
+	struct key_record *records = secret_alloc(len);
+	struct ticket_key *taken = secret_alloc(N_TICKET_KEYS * sizeof *taken);
+	struct stat status;
+	void *shared = MAP_FAILED;
+	bool well;
+
+	if (fstat(fd, &status) == 0 && (size_t)status.st_size == len &&
+		(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) != 0)
+		shared = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared != MAP_FAILED) {
+		memcpy(records, shared, len);
+		wipe(shared, len);
+		(void)munmap(shared, len);
+	}
+	well = shared != MAP_FAILED && read_records(records, taken);
+	if (well)
+		memcpy(keys->keys, taken, N_TICKET_KEYS * sizeof *taken);
+	secret_free(records);
+	secret_free(taken);
 	return well;
 }
 

@@ -35,6 +35,7 @@ struct ticket_key {
 struct ticket_keys {
 	struct ticket_key *keys; // N_TICKET_KEYS of them, in secret memory
 	uint64_t n_rotations;
+	bool published; // some dataplane has had them
 };
 
 // A current and a next key. False when the system has no randomness.
@@ -42,6 +43,10 @@ bool ticket_keys_init(struct ticket_keys *keys, int64_t now_s) __attribute__((wa
 
 // Each key gets its next role; false, and nothing changed, when the system has no randomness.
 bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s) __attribute__((warn_unused_result));
+
+// Takes over those of a running dataplane, which made tickets with them: a memfd of three records, copied and
+// then overwritten with zeros; the descriptor stays the caller's. False: it is not that; nothing was changed.
+bool ticket_keys_take(struct ticket_keys *keys, int fd) __attribute__((warn_unused_result));
 
 // Seconds until the current key has been so for rotate_s; 0 when it is time.
 int64_t ticket_keys_due_s(const struct ticket_keys *keys, int64_t now_s, int64_t rotate_s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl.h"
 
-#include "base/assert.h"
+#include "base/passed_fd.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -59,29 +59,6 @@ bool ctl_open(struct ctl *ctl, const char *path, char *reason, size_t reason_len
 	return true;
 }
 
-static bool send_on(int fd, const void *message, size_t len, int passed_fd)
-{
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec piece = {.iov_base = (void *)(uintptr_t)message, .iov_len = len};
-	struct msghdr envelope = {.msg_iov = &piece, .msg_iovlen = 1};
-
-	if (passed_fd >= 0) {
-		struct cmsghdr *header;
-
-		envelope.msg_control = control.room;
-		envelope.msg_controllen = sizeof control.room;
-		header = CMSG_FIRSTHDR(&envelope);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof passed_fd);
-		memcpy(CMSG_DATA(header), &passed_fd, sizeof passed_fd);
-	}
-	return sendmsg(fd, &envelope, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
-}
-
 static struct ipc_header header_of(enum ipc_type type, uint32_t id, size_t len)
 {
 	return (struct ipc_header){.magic = IPC_MAGIC,
@@ -96,7 +73,7 @@ static void turn_away(int fd, const char *reason)
 	struct ipc_refused refused = {.header = header_of(IPC_REFUSED, 0, sizeof refused)};
 
 	(void)snprintf(refused.reason, sizeof refused.reason, "%s", reason);
-	(void)send_on(fd, &refused, sizeof refused, -1);
+	(void)!passed_fd_send(fd, &refused, sizeof refused, -1);
 	(void)close(fd);
 }
 
@@ -120,32 +97,8 @@ void ctl_accept(struct ctl *ctl)
 	ctl->control_fd = fd;
 }
 
-// Takes the first descriptor out of a received envelope and closes any others.
-static int take_fd(struct msghdr *envelope)
-{
-	int taken = -1;
-
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(envelope); header != NULL;
-		header = CMSG_NXTHDR(envelope, header)) {
-		size_t n_fds;
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		n_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n_fds; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-			if (taken < 0)
-				taken = fd;
-			else
-				(void)close(fd);
-		}
-	}
-	return taken;
-}
-
-static bool is_request(uint16_t type)
+// The length of a request of this type; 0: there is none.
+static size_t len_of(uint16_t type)
 {
 	switch (type) {
 	case IPC_HELLO:
@@ -155,52 +108,50 @@ static bool is_request(uint16_t type)
 	case IPC_CERTIFICATES:
 	case IPC_TICKET_KEYS:
 	case IPC_SNAPSHOT:
-		return true;
+	case IPC_GET_TICKET_KEYS:
+	case IPC_SESSIONS:
+		return sizeof(struct ipc_request);
+	case IPC_QUERY:
+		return sizeof(struct ipc_query);
 	default:
-		return false;
+		return 0;
 	}
 }
 
 // What is wrong with a request, or NULL.
-static const char *fault_of(const struct ipc_request *request, ssize_t len, const struct msghdr *envelope)
+static const char *fault_of(const struct ipc_header *header, ssize_t len)
 {
-	if (len != sizeof *request || (envelope->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-		request->header.magic != IPC_MAGIC || request->header.len != sizeof *request)
+	if (len < (ssize_t)sizeof *header || header->magic != IPC_MAGIC || header->len != (size_t)len)
 		return "not a message of the control link";
-	if (request->header.version != IPC_VERSION)
+	if (header->version != IPC_VERSION)
 		return "another version of the control link; control and dataplane must be of one release";
-	if (!is_request(request->header.type))
+	if (len_of(header->type) == 0)
 		return "not a request";
+	if (len_of(header->type) != (size_t)len)
+		return "a request of a wrong length";
 	return NULL;
 }
 
 bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request)
 {
 	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct ipc_request request = {0};
-	struct iovec piece = {.iov_base = &request, .iov_len = sizeof request};
-	struct msghdr envelope = {.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof control.room};
+		struct ipc_header header;
+		struct ipc_query query;
+	} request = {0};
 	const char *fault;
 	ssize_t len;
 	int fd;
 
 	if (ctl->control_fd < 0)
 		return false;
-	len = recvmsg(ctl->control_fd, &envelope, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+	len = passed_fd_receive(ctl->control_fd, &request, sizeof request, &fd);
+	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (len <= 0) {
+	if (len == -1 || len == 0) {
 		ctl_detach(ctl);
 		return false;
 	}
-	fd = take_fd(&envelope);
-	fault = fault_of(&request, len, &envelope);
+	fault = fault_of(&request.header, len);
 	if (fault != NULL) {
 		if (fd >= 0)
 			(void)close(fd);
@@ -208,8 +159,10 @@ bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request)
 		ctl_detach(ctl);
 		return false;
 	}
-	*out_request = (struct ctl_request){
-		.type = (enum ipc_type)request.header.type, .id = request.header.id, .fd = fd};
+	*out_request = (struct ctl_request){.type = (enum ipc_type)request.header.type,
+		.id = request.header.id,
+		.fd = fd,
+		.query = request.query};
 	return true;
 }
 
@@ -220,7 +173,7 @@ bool ctl_send(struct ctl *ctl, void *message, size_t len, enum ipc_type type, ui
 	if (ctl->control_fd < 0)
 		return false;
 	memcpy(message, &header, sizeof header);
-	if (send_on(ctl->control_fd, message, len, fd))
+	if (passed_fd_send(ctl->control_fd, message, len, fd))
 		return true;
 	if (errno != EAGAIN)
 		ctl_detach(ctl);

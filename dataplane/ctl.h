@@ -24,6 +24,7 @@ struct ctl_request {
 	enum ipc_type type;
 	uint32_t id;
 	int fd;
+	struct ipc_query query; // of QUERY
 };
 
 // Makes the socket, readable and writable by its owner alone. A socket that nobody listens on any more is

@@ -3,8 +3,10 @@
 // What passes between the main thread and a worker: two rings of pointers to immutable things, looked at now
 // and then.
 //
-//   main --> worker   put this deployment in place; take these ticket keys
-//   worker --> main   no connection of mine uses this deployment any more; these keys are copied
+//   main --> worker   put this deployment in place; take these ticket keys; answer this query; these sessions
+//                     were another dataplane's
+//   worker --> main   no connection of mine uses this deployment any more; these keys are copied; here is the
+//                     answer; what was mine of the sessions is taken
 //
 // What was sent belongs to the reader until it comes back.
 #pragma once
@@ -14,6 +16,8 @@
 enum mail_kind {
 	MAIL_DEPLOYMENT,
 	MAIL_TICKET_KEYS, // struct tls_ticket_key[TLS_N_TICKET_KEYS]
+	MAIL_QUERY,       // struct query
+	MAIL_SESSIONS,    // struct session_import
 };
 
 struct mail {

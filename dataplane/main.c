@@ -23,6 +23,7 @@
 
 enum {
 	EVENT_INTERVAL_MS = 20,
+	QUERY_INTERVAL_MS = 1, // while a worker answers a query
 	EVENTS_PER_ROUND = 256
 };
 
@@ -99,9 +100,33 @@ static void publish(const struct ctl_request *request)
 		well = publication_take_certificates(publication, request->fd, reason);
 	else if (request->type == IPC_TICKET_KEYS)
 		well = publication_take_ticket_keys(publication, request->fd, reason);
+	else if (request->type == IPC_SESSIONS)
+		well = publication_take_sessions(publication, request->fd, reason);
 	else
 		well = publication_take_snapshot(publication, request->fd, reason);
 	(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, well ? "" : reason, -1);
+}
+
+static void hand_ticket_keys(const struct ctl_request *request)
+{
+	char reason[IPC_REASON_MAX] = "the dataplane has not been started";
+	int fd = -1;
+
+	if (process.dataplane.running) {
+		reason[0] = '\0';
+		fd = publication_hand_ticket_keys(&process.dataplane.publication, reason);
+	}
+	(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, fd);
+}
+
+static void ask_worker(const struct ctl_request *request)
+{
+	const char *reason = process.dataplane.running
+				     ? publication_ask(&process.dataplane.publication, request)
+				     : "the dataplane has not been started";
+
+	if (reason != NULL)
+		(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, -1);
 }
 
 static void serve_request(void)
@@ -110,6 +135,9 @@ static void serve_request(void)
 
 	if (!ctl_receive(&process.ctl, &request))
 		return;
+	// Whoever says something more has read what was handed before.
+	if (process.dataplane.running)
+		publication_end_handing(&process.dataplane.publication);
 	if (request.type == IPC_HELLO) {
 		answer_hello(&request);
 	} else if (request.type == IPC_START) {
@@ -117,6 +145,10 @@ static void serve_request(void)
 	} else if (request.type == IPC_STOP) {
 		process.stopping = true;
 		process.stop_id = request.id;
+	} else if (request.type == IPC_GET_TICKET_KEYS) {
+		hand_ticket_keys(&request);
+	} else if (request.type == IPC_QUERY) {
+		ask_worker(&request);
 	} else {
 		publish(&request);
 	}
@@ -149,8 +181,19 @@ static void accept_control(void)
 	const bool attached = process.ctl.control_fd >= 0;
 
 	ctl_accept(&process.ctl);
-	if (!attached && process.ctl.control_fd >= 0 && process.dataplane.running)
+	if (!attached && process.ctl.control_fd >= 0 && process.dataplane.running) {
 		credentials_forget_ids(&process.dataplane.publication.credentials);
+		publication_end_handing(&process.dataplane.publication);
+		desk_orphan(&process.dataplane.publication.desk);
+	}
+}
+
+// How long there is nothing to do but what wakes us; -1: for ever.
+static int wait_ms(void)
+{
+	if (!process.dataplane.running)
+		return -1;
+	return process.dataplane.publication.desk.state == DESK_FREE ? EVENT_INTERVAL_MS : QUERY_INTERVAL_MS;
 }
 
 static void run(void)
@@ -162,7 +205,7 @@ static void run(void)
 			{.fd = process.ctl.control_fd, .events = POLLIN}, // ignored while negative
 		};
 
-		if (poll(fds, 3, process.dataplane.running ? EVENT_INTERVAL_MS : -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, wait_ms()) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents != 0)
 			process.stopping = true;
@@ -171,8 +214,10 @@ static void run(void)
 		if (fds[1].revents != 0)
 			accept_control();
 		forward_events();
-		if (process.dataplane.running)
+		if (process.dataplane.running) {
 			publication_read_mail(&process.dataplane.publication);
+			desk_send(&process.dataplane.publication.desk, &process.ctl);
+		}
 	}
 }
 

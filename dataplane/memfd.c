@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // The length of a file with at least these seals; 0: `reason`.
 static size_t sealed_len(int fd, int seals, char *reason)
@@ -65,4 +67,37 @@ bool memfd_take_secret(
 	(void)munmap(shared, len);
 	*out_content = span_of(copy, len);
 	return copy != NULL;
+}
+
+bool memfd_make_secret(struct memfd_secret *out, const void *content, size_t len)
+{
+	const int fd = memfd_create("sluice-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *pages = fd >= 0 && ftruncate(fd, (off_t)len) == 0
+			      ? mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+			      : MAP_FAILED;
+
+	*out = (struct memfd_secret){.fd = -1};
+	if (pages == MAP_FAILED || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+		if (pages != MAP_FAILED)
+			(void)munmap(pages, len);
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	// Where locking is not allowed, a warning was given at the start.
+	(void)mlock(pages, len);
+	(void)madvise(pages, len, MADV_DONTDUMP);
+	memcpy(pages, content, len);
+	*out = (struct memfd_secret){.fd = fd, .pages = pages, .len = len};
+	return true;
+}
+
+void memfd_end_secret(struct memfd_secret *secret)
+{
+	if (secret->fd < 0)
+		return;
+	wipe(secret->pages, secret->len);
+	(void)munmap(secret->pages, secret->len);
+	(void)close(secret->fd);
+	secret->fd = -1;
 }

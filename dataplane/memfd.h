@@ -17,3 +17,17 @@ void memfd_unmap(struct span content);
 // dumped), and the file is overwritten with zeros. Destroy the arena to wipe the copy.
 bool memfd_take_secret(int fd, struct arena *out_arena, struct span *out_content,
 	char reason[static IPC_REASON_MAX]) __attribute__((warn_unused_result));
+
+// The other direction: a memfd of secrets, sealed against resizing, whose pages stay locked in memory until
+// the reader has copied them.
+struct memfd_secret {
+	int fd; // -1: none
+	void *pages;
+	size_t len;
+};
+
+bool memfd_make_secret(struct memfd_secret *out, const void *content, size_t len)
+	__attribute__((warn_unused_result));
+
+// Zeroes what is there, however far the reader came.
+void memfd_end_secret(struct memfd_secret *secret);

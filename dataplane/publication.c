@@ -9,6 +9,10 @@
 
 #include <stdio.h>
 
+enum {
+	TICKET_KEYS_LEN = SNAPSHOT_TICKET_KEYS * sizeof(struct snapshot_ticket_key)
+};
+
 static bool refuse(char *reason, const char *text)
 {
 	(void)snprintf(reason, IPC_REASON_MAX, "%s", text);
@@ -24,11 +28,16 @@ bool publication_init(struct publication *publication, struct worker *workers, u
 	publication->n_workers = n_workers;
 	publication->base = *base;
 	publication->n_live = 0;
-	if (!credentials_init(&publication->credentials, select_resolve_lanes(SELECT_LANES_AUTO)) ||
-		!arena_init(&publication->arena, sets_len + 64))
+	publication->has_ticket_keys = false;
+	publication->handed = (struct memfd_secret){.fd = -1};
+	publication->import = (struct session_import){0};
+	if (!desk_init(&publication->desk) ||
+		!credentials_init(&publication->credentials, select_resolve_lanes(SELECT_LANES_AUTO)) ||
+		!arena_init(&publication->arena, sets_len + TICKET_KEYS_LEN + 128))
 		return false;
 	publication->key_sets = arena_alloc(&publication->arena, sets_len, 64);
-	return publication->key_sets != NULL;
+	publication->ticket_keys = arena_alloc(&publication->arena, TICKET_KEYS_LEN, 64);
+	return publication->key_sets != NULL && publication->ticket_keys != NULL;
 }
 
 bool publication_take_keys(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
@@ -67,7 +76,7 @@ static void send_to_all(struct publication *publication, enum mail_kind kind, vo
 }
 
 // Exactly three records, one for each role.
-static bool read_ticket_keys(struct span records, struct tls_ticket_key out_keys[TLS_N_TICKET_KEYS])
+static bool read_ticket_keys(struct span records, struct snapshot_ticket_key out_keys[SNAPSHOT_TICKET_KEYS])
 {
 	struct reader reader = reader_over(records);
 	struct snapshot_ticket_key key;
@@ -78,19 +87,28 @@ static bool read_ticket_keys(struct span records, struct tls_ticket_key out_keys
 	for (int i = 0; i < SNAPSHOT_TICKET_KEYS; i++) {
 		if (records_next(&reader, &record) != RECORDS_NEXT || record.type != SNAPSHOT_TICKET_KEY ||
 			!record_split(&record, &key, sizeof key, &tail) || tail.len != 0 ||
-			key.role >= TLS_N_TICKET_KEYS || key.valid > 1)
+			key.role >= SNAPSHOT_TICKET_KEYS || key.valid > 1)
 			return false;
 		seen |= 1u << key.role;
-		memcpy(out_keys[key.role].name, key.name, sizeof key.name);
-		memcpy(out_keys[key.role].key, key.key, sizeof key.key);
-		out_keys[key.role].valid = key.valid != 0;
+		out_keys[key.role] = key;
 		wipe(&key, sizeof key);
 	}
 	return seen == (1u << SNAPSHOT_TICKET_KEYS) - 1 && reader_done(&reader);
 }
 
+// The numbers of the roles are the same on both sides of the link.
+static void fill_key_set(struct ticket_key_set *set, const struct snapshot_ticket_key *keys)
+{
+	for (int i = 0; i < SNAPSHOT_TICKET_KEYS; i++) {
+		memcpy(set->keys[i].name, keys[i].name, sizeof keys[i].name);
+		memcpy(set->keys[i].key, keys[i].key, sizeof keys[i].key);
+		set->keys[i].valid = keys[i].valid != 0;
+	}
+}
+
 bool publication_take_ticket_keys(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
 {
+	struct snapshot_ticket_key keys[SNAPSHOT_TICKET_KEYS];
 	struct ticket_key_set *set = NULL;
 	struct arena arena;
 	struct span records;
@@ -103,12 +121,16 @@ bool publication_take_ticket_keys(struct publication *publication, int fd, char 
 		return refuse(reason, "ticket keys: earlier ones are still on their way; try again");
 	if (!memfd_take_secret(fd, &arena, &records, reason))
 		return false;
-	well = read_ticket_keys(records, set->keys);
+	well = read_ticket_keys(records, keys);
 	arena_destroy(&arena);
 	if (!well) {
-		wipe(set, sizeof *set);
+		wipe(keys, sizeof keys);
 		return refuse(reason, "ticket keys: there must be three records, one for each role");
 	}
+	fill_key_set(set, keys);
+	memcpy(publication->ticket_keys, keys, sizeof keys);
+	publication->has_ticket_keys = true;
+	wipe(keys, sizeof keys);
 	set->n_workers_left = publication->n_workers;
 	send_to_all(publication, MAIL_TICKET_KEYS, set);
 	return true;
@@ -135,6 +157,64 @@ bool publication_take_snapshot(struct publication *publication, int fd, char rea
 	return true;
 }
 
+int publication_hand_ticket_keys(struct publication *publication, char reason[static IPC_REASON_MAX])
+{
+	struct {
+		struct ipc_record_header header;
+		struct snapshot_ticket_key key;
+	} records[SNAPSHOT_TICKET_KEYS];
+
+	publication_end_handing(publication);
+	for (int i = 0; i < SNAPSHOT_TICKET_KEYS; i++) {
+		records[i].header = (struct ipc_record_header){
+			.type = SNAPSHOT_TICKET_KEY, .len = sizeof records[i].key};
+		records[i].key = publication->ticket_keys[i];
+	}
+	if (!publication->has_ticket_keys)
+		(void)refuse(reason, "there are no ticket keys yet");
+	else if (!memfd_make_secret(&publication->handed, records, sizeof records))
+		(void)refuse(reason, "ticket keys: no memfd");
+	wipe(records, sizeof records);
+	return publication->handed.fd;
+}
+
+void publication_end_handing(struct publication *publication)
+{
+	memfd_end_secret(&publication->handed);
+}
+
+bool publication_take_sessions(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
+{
+	struct session_import *import = &publication->import;
+	struct span records;
+
+	if (import->n_workers_left != 0)
+		return refuse(reason, "sessions: earlier ones are still being taken over; try again");
+	if (!memfd_take_secret(fd, &publication->import_arena, &records, reason))
+		return false;
+	if (records.len % sizeof(struct ipc_sealed_session) != 0) {
+		arena_destroy(&publication->import_arena);
+		return refuse(reason, "sessions: a record is not whole");
+	}
+	*import = (struct session_import){.sessions = (const struct ipc_sealed_session *)records.data,
+		.n_sessions = (uint32_t)(records.len / sizeof(struct ipc_sealed_session)),
+		.n_workers_left = publication->n_workers};
+	send_to_all(publication, MAIL_SESSIONS, import);
+	return true;
+}
+
+const char *publication_ask(struct publication *publication, const struct ctl_request *request)
+{
+	const char *reason;
+	struct mail mail = {.kind = MAIL_QUERY};
+
+	mail.thing = desk_ask(&publication->desk, request, publication->n_workers, &reason);
+	if (mail.thing != NULL)
+		SLUICE_ASSERT(
+			ring_push(&publication->workers[request->query.worker_idx].mailbox.to_worker, &mail));
+	return reason;
+}
+
 static void bury(struct publication *publication, struct deployment *deployment)
 {
 	for (uint32_t i = 0; i < publication->n_live; i++)
@@ -151,6 +231,11 @@ static void take_back(struct publication *publication, const struct mail *mail)
 	if (mail->kind == MAIL_DEPLOYMENT) {
 		if (--deployment->n_workers_left == 0)
 			bury(publication, deployment);
+	} else if (mail->kind == MAIL_QUERY) {
+		desk_take_back(&publication->desk);
+	} else if (mail->kind == MAIL_SESSIONS) {
+		if (--publication->import.n_workers_left == 0)
+			arena_destroy(&publication->import_arena);
 	} else if (--set->n_workers_left == 0) {
 		wipe(set, sizeof *set);
 	}
@@ -170,5 +255,9 @@ void publication_destroy(struct publication *publication)
 	while (publication->n_live != 0)
 		bury(publication, publication->live[0]);
 	credentials_destroy(&publication->credentials);
+	publication_end_handing(publication);
+	if (publication->import.n_workers_left != 0)
+		arena_destroy(&publication->import_arena);
+	desk_destroy(&publication->desk);
 	arena_destroy(&publication->arena);
 }

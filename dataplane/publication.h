@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the main thread keeps of what it was told to publish: credentials, deployments that some worker still
-// uses, and ticket keys on their way. It takes memfds from the control link apart and hands immutable things
-// to the workers.
+// uses, ticket keys, and what else is on its way to the workers. It takes memfds from the control link apart
+// and hands immutable things to the workers.
 #pragma once
 
 #include "credentials.h"
 #include "deployment.h"
+#include "desk.h"
+#include "memfd.h"
+#include "snapshot.h"
 #include "tls/ticket.h"
 #include "worker.h"
 
@@ -29,6 +32,12 @@ struct publication {
 	struct ticket_key_set *key_sets;
 	struct deployment *live[PUBLICATION_LIVE_MAX];
 	uint32_t n_live;
+	struct snapshot_ticket_key *ticket_keys; // in force, SNAPSHOT_TICKET_KEYS of them, or none yet:
+	bool has_ticket_keys;
+	struct memfd_secret handed; // ticket keys that the control process is reading
+	struct session_import import;
+	struct arena import_arena; // of the sessions that are being taken over
+	struct desk desk;
 };
 
 // False: no memory.
@@ -45,6 +54,17 @@ bool publication_take_ticket_keys(struct publication *publication, int fd, char 
 	__attribute__((warn_unused_result));
 bool publication_take_snapshot(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
 	__attribute__((warn_unused_result));
+
+bool publication_take_sessions(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
+	__attribute__((warn_unused_result));
+
+// The ticket keys in force, for a control process that was not there when they were made: a memfd, which
+// stays this one's and is there until the next call of publication_end_handing. -1: `reason`.
+int publication_hand_ticket_keys(struct publication *publication, char reason[static IPC_REASON_MAX]);
+void publication_end_handing(struct publication *publication);
+
+// Asks a worker. NULL, or why not.
+const char *publication_ask(struct publication *publication, const struct ctl_request *request);
 
 // Takes back what workers have let go of.
 void publication_read_mail(struct publication *publication);

@@ -8,6 +8,7 @@
 #include "deployment.h"
 #include "heap_trap.h"
 #include "net/net.h"
+#include "query.h"
 #include "tcp/tcp.h"
 
 #include <rte_pause.h>
@@ -249,10 +250,33 @@ static void read_mail(struct worker *worker)
 		ring_pop(&worker->mailbox.to_worker, &mail)) {
 		if (mail.kind == MAIL_DEPLOYMENT) {
 			put_in_place(worker, mail.thing);
-		} else {
+		} else if (mail.kind == MAIL_TICKET_KEYS) {
 			tls_tickets_set(&worker->tls, mail.thing);
 			send_back(worker, MAIL_TICKET_KEYS, mail.thing);
+		} else if (mail.kind == MAIL_QUERY) {
+			worker->query = mail.thing;
+		} else {
+			worker->import = mail.thing;
+			worker->import_at = 0;
 		}
+	}
+}
+
+// The mailbox now and then, and a part of what takes several turns.
+static void serve_main(struct worker *worker)
+{
+	if (worker->n_turns++ % WORKER_MAIL_TURNS == 0 || worker->n_attentive_turns != 0) {
+		worker->n_attentive_turns -= worker->n_attentive_turns != 0;
+		read_mail(worker);
+	}
+	if (worker->query != NULL && query_step(worker->query, worker)) {
+		send_back(worker, MAIL_QUERY, worker->query);
+		worker->query = NULL;
+		worker->n_attentive_turns = WORKER_ATTENTIVE_TURNS;
+	}
+	if (worker->import != NULL && query_import_sessions(worker->import, &worker->import_at, worker)) {
+		send_back(worker, MAIL_SESSIONS, (void *)(uintptr_t)worker->import);
+		worker->import = NULL;
 	}
 }
 
@@ -334,8 +358,7 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 	net_flush(worker->net, turn->now_us);
 	n_out = counter_get(counters, COUNTER_NET_TX_PACKETS) - n_out;
 	end_step(worker, turn, COUNTER_WORKER_FLUSH_TSC, COUNTER_WORKER_FLUSH_ITEMS, n_out);
-	if (worker->n_turns++ % WORKER_MAIL_TURNS == 0)
-		read_mail(worker);
+	serve_main(worker);
 	counter_inc(counters, COUNTER_WORKER_TURNS);
 	return n_in + n_lanes + n_moved + n_out;
 }

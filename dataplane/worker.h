@@ -25,15 +25,19 @@ struct deployment;
 struct exchange;
 struct net;
 struct net_config;
+struct query;
 struct rte_mempool;
+struct session_import;
 struct tcp;
 
 enum {
-	WORKER_BURST = 256,         // segments of one turn
-	WORKER_LOG_EVENTS = 1024,   // events that may wait for the main thread
-	WORKER_SPIN_TURNS = 256,    // empty turns before an adaptive worker sleeps
-	WORKER_SLEEP_MAX_US = 100,  // longest sleep: bounds what an idle machine adds to latency
-	WORKER_MAIL_TURNS = 64,     // turns between two looks at the mailbox
+	WORKER_BURST = 256,        // segments of one turn
+	WORKER_LOG_EVENTS = 1024,  // events that may wait for the main thread
+	WORKER_SPIN_TURNS = 256,   // empty turns before an adaptive worker sleeps
+	WORKER_SLEEP_MAX_US = 100, // longest sleep: bounds what an idle machine adds to latency
+	WORKER_MAIL_TURNS = 64,    // turns between two looks at the mailbox
+	WORKER_ATTENTIVE_TURNS =
+		1024,               // after an answer it is looked at in every turn: another question follows
 	WORKER_DEPLOYMENTS_MAX = 8, // that connections of one worker may be spread over
 	WORKER_SOURCES = 65536,     // entries of admission's table
 };
@@ -67,6 +71,10 @@ struct worker {
 	struct deployment *deployments[WORKER_DEPLOYMENTS_MAX]; // the last one is in force
 	uint32_t n_deployments;
 	uint32_t n_turns;
+	uint32_t n_attentive_turns; // left
+	struct query *query;        // being answered; NULL: none
+	const struct session_import *import;
+	uint32_t import_at;
 	_Atomic bool stop;
 	bool ready; // worker_init succeeded
 };

@@ -527,3 +527,27 @@ void neighbor_table_stop(struct net *net)
 			release(net, LIST_ITEM(link, struct neighbor, by_state));
 	}
 }
+
+const struct neighbor *neighbor_next(const struct net *net, uint32_t *cursor, uint32_t *n_looks)
+{
+	const struct pool *pool = &net->neighbors.pool;
+
+	while (*n_looks != 0 && *cursor < pool->n_items) {
+		const uint32_t idx = (*cursor)++;
+
+		(*n_looks)--;
+		if (pool_in_use(pool, idx))
+			return pool_at(pool, idx);
+	}
+	return NULL;
+}
+
+uint32_t neighbor_capacity(const struct net *net)
+{
+	return net->neighbors.pool.n_items;
+}
+
+uint32_t neighbor_count(const struct net *net)
+{
+	return net->neighbors.pool.n_used;
+}

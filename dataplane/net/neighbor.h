@@ -137,6 +137,12 @@ void neighbor_wanted(struct net *net, const struct ip_addr *addr, uint8_t port_i
 // Worker 0 gave up. Other workers only.
 void neighbor_refused(struct net *net, const struct ip_addr *addr, uint8_t port_idx);
 
+// For operators: the next entry in use, looking at no more than *n_looks places from *cursor on, which both
+// change. NULL: none there; the end is reached when *cursor is neighbor_capacity.
+const struct neighbor *neighbor_next(const struct net *net, uint32_t *cursor, uint32_t *n_looks);
+uint32_t neighbor_capacity(const struct net *net);
+uint32_t neighbor_count(const struct net *net);
+
 void neighbor_timeout(struct net *net, struct neighbor *neighbor);
 
 // A link went down: whatever was known on it is in doubt.

@@ -178,6 +178,23 @@ const struct tls_session_entry *tls_session_table_next(
 	return NULL;
 }
 
+uint32_t tls_session_table_clear(struct tls_session_table *table, uint32_t *cursor, uint32_t n)
+{
+	uint32_t n_cleared = 0;
+
+	for (; table->entries != NULL && *cursor < table->n_entries && n != 0; n--) {
+		struct tls_session_entry *entry = &table->entries[(*cursor)++];
+
+		if (entry->state.version == 0)
+			continue;
+		clear(table, entry);
+		n_cleared++;
+	}
+	if (table->entries == NULL || *cursor >= table->n_entries)
+		*cursor = UINT32_MAX;
+	return n_cleared;
+}
+
 void tls_session_table_wipe(struct tls_session_table *table)
 {
 	if (table->entries != NULL)

@@ -52,4 +52,8 @@ bool tls_session_table_remove(struct tls_session_table *table, struct span id);
 const struct tls_session_entry *tls_session_table_next(
 	const struct tls_session_table *table, uint32_t *cursor);
 
+// Wipes at most n places from *cursor on, which moves on; UINT32_MAX after the last. Returns how many
+// sessions were there. The bounded form of wipe.
+uint32_t tls_session_table_clear(struct tls_session_table *table, uint32_t *cursor, uint32_t n);
+
 void tls_session_table_wipe(struct tls_session_table *table);

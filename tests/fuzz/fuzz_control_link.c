@@ -32,9 +32,29 @@ static void on_event(void *context, const struct log_event *event)
 	text_free(&line);
 }
 
+static void on_answered(void *context, const char *reason, int fd)
+{
+	(void)context;
+	(void)fd;
+	SLUICE_ASSERT(strnlen(reason, IPC_REASON_MAX) < IPC_REASON_MAX);
+}
+
+static void on_rows(void *context, const struct ipc_rows *rows, const char *reason)
+{
+	const uint8_t *bytes = rows != NULL ? (const uint8_t *)(rows + 1) : NULL;
+	unsigned sum = 0;
+
+	(void)context;
+	SLUICE_ASSERT(rows != NULL ? rows->kind < N_IPC_QUERIES : strnlen(reason, IPC_REASON_MAX) < IPC_REASON_MAX);
+	for (size_t i = 0; rows != NULL && i < rows->n_rows * (size_t)ipc_row_len(rows->kind); i++)
+		sum += bytes[i];
+	SLUICE_ASSERT(sum <= IPC_ROWS_LEN_MAX * 255u);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const struct dataplane_link_owner owner = {.changed = on_changed, .event = on_event};
+	const struct dataplane_link_owner owner = {
+		.changed = on_changed, .event = on_event, .answered = on_answered, .rows = on_rows};
 	struct reader reader = reader_over(span_of(data, len));
 	struct dataplane_link link;
 	int fds[2];
@@ -44,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	link.fd = fds[0];
 	link.state = (enum link_state)(1 + reader_u8(&reader) % LINK_STOPPING);
 	link.asked_id = 1;
+	link.query_id = 2;
+	link.publishing = true;
 	while (reader_left(&reader) != 0 && link.fd >= 0) {
 		const bool with_fd = reader_u8(&reader) % 2 != 0;
 		const struct span message = reader_vector16(&reader);

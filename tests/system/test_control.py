@@ -179,8 +179,8 @@ def with_site(test):
         try:
             test(site)
         except Exception:
-            print(site.logged()[-4000:])
-            raise
+            print('log of the control process and its dataplane:\n' + site.logged()[-4000:])
+            raise  # the reason is printed after it, as the last lines
         finally:
             if site.process is not None:
                 try:
@@ -195,8 +195,33 @@ def with_site(test):
 
 def give_tap(site):
     wait_for_device(site.lab, site.namespace, 'sluice0')
-    give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24')
+    give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24', '198.51.100.20/24')
     usable(site.lab, site.namespace, '198.51.100.1')
+
+
+class Traffic:
+    """TLS connections through the proxy, one after the other, as long as the block lasts: not one may fail."""
+
+    def __init__(self, site, *authorities, clients=4):
+        self.site = site
+        self.command = [sys.executable, os.path.join(lab.ROOT, 'tests/system/traffic.py'), '198.51.100.20:80', '198.51.100.1:443',
+                        'mail.example.org', str(clients), *(authorities or [f'{site.folder}/a.pem'])]
+
+    def __enter__(self):
+        give_tap(self.site)
+        self.process = self.site.lab.spawn(self.site.namespace, *self.command, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: self.handshakes() >= 8, 'the first connections')
+        self.first = self.handshakes()
+        return self
+
+    def handshakes(self):
+        return int(re.search(r'sluice_tls_handshakes_done_total\S* (\d+)', scrape(self.site)).group(1))
+
+    def __exit__(self, kind, error, _):
+        self.process.terminate()
+        result = json.loads(self.process.communicate(timeout=60)[0])
+        if kind is None:
+            assert result['failed'] == 0 and result['done'] > 8, result
 
 
 @with_site
@@ -260,19 +285,16 @@ def exit_statuses_are_as_told(site):
 def killed_it_comes_back_and_nothing_is_lost(site):
     site.start()
     pid = site.running()['dataplane_pid']
-    give_tap(site)
-    flood = site.lab.spawn(site.namespace, 'ping', '-i', '0.002', '-c', '3000', '-q', '198.51.100.1', stdout=subprocess.PIPE, text=True)
-    for number in range(5):
-        operator = Operator(site.socket)
-        operator.send(['reload', 'rotate ticket-keys', 'new ssl cert x', 'set ssl cert x <<', 'show cert'][number])
-        site.kill()
-        operator.close()
-        site.start()
-        info = site.running()
-        assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
-        assert not info['dataplane_configuration_differs']
-    output = flood.communicate(timeout=60)[0]
-    assert ' 0% packet loss' in output, output
+    with Traffic(site):
+        for command in ('reload', 'rotate ticket-keys', 'new ssl cert x', 'set ssl cert x <<', 'show cert'):
+            operator = Operator(site.socket)
+            operator.send(command)
+            site.kill()
+            operator.close()
+            site.start()
+            info = site.running()
+            assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
+            assert not info['dataplane_configuration_differs']
     # Told to end, it leaves the dataplane alone too.
     assert site.lab.end(site.process) == 0
     assert is_alive(pid)
@@ -329,20 +351,73 @@ def a_refused_start_is_said(site):
 def reloads_lose_nothing(site):
     site.start()
     pid = site.running()['dataplane_pid']
-    give_tap(site)
-    flood = site.lab.spawn(site.namespace, 'ping', '-i', '0.002', '-q', '198.51.100.1', stdout=subprocess.PIPE, text=True)
-    operator = Operator(site.socket, timeout=60)
-    for number in range(ROUNDS):
-        if number % 100 == 50:
-            site.write(listener=f'mail{number}')
-        assert operator.ask('reload') == ''
-    flood.send_signal(signal.SIGINT)
-    output = flood.communicate(timeout=20)[0]
-    assert ' 0% packet loss' in output, output
+    with Traffic(site):
+        operator = Operator(site.socket, timeout=60)
+        for number in range(ROUNDS):
+            if number % 100 == 50:
+                site.write(listener=f'mail{number}')
+            assert operator.ask('reload') == ''
     info = site.info()
     assert info['reloads'] == ROUNDS and info['dataplane_pid'] == pid, info
     os.kill(control_pid(site), signal.SIGHUP)
     wait_for(lambda: site.info()['reloads'] == ROUNDS + 1, 'SIGHUP to reload')
+
+
+def roles(site):
+    return {key['role']: key['fingerprint'] for key in site.json('show', 'ticket-keys')}
+
+
+@with_site
+def operators_act_on_what_runs(site):
+    site.start()
+    site.running()
+    with Traffic(site):
+        assert any(row['address'] == '198.51.100.2' and row['state'] in ('reachable', 'stale', 'probe') for row in site.json('show', 'arp'))
+        listed = []
+        wait_for(lambda: listed.extend(site.json('show', 'conn', 'listener=mail', 'client=198.51.100.2', 'detail')) or
+                 [row for row in listed if row['sni'] == 'mail.example.org'], 'a connection to be seen')
+        row = next(row for row in listed if row['sni'] == 'mail.example.org')
+        assert row['listener'] == 'mail' and row['version'] == 'TLSv1.3' and row['client_mss'] > 500, row
+        assert site.json('show', 'conn', 'listener=none') == []
+        site.ctl('set', 'limit', 'connections', '3000')
+        assert {row['limit']: row['value'] for row in site.json('show', 'limits')}['connections'] == 3000
+        assert site.ctl('set', 'weight', 'web/198.51.100.20:80', '7').returncode == 0
+        assert site.ctl('set', 'weight', 'web/198.51.100.20:80', '0').returncode == 1
+        before = roles(site)
+        site.kill()
+        site.start()
+        site.running()
+        # What was set lives on, and the ticket keys come back from the dataplane.
+        wait_for(lambda: roles(site) == before, 'the ticket keys of before')
+        assert {row['limit']: row['value'] for row in site.json('show', 'limits')}['connections'] == 3000
+    server = site.json('show', 'backend')[0]
+    assert server['weight'] == 7 and server['configured'] == 1 and server['connections'] > 8, server
+    assert site.json('show', 'listener')[0]['handshakes_full'] + site.json('show', 'listener')[0]['handshakes_resumed'] > 8
+    assert 'sluice_listener_connections_total{core="0",listener="mail"}' in scrape(site)
+
+    def connects():  # there is no backend any more; the handshake is what counts
+        return 'New, TLSv1.2' in site.lab.inside(site.namespace, 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', 'mail.example.org', '-sess_out',
+                               f'{site.folder}/session', '-tls1_2', '-no_ticket', check=False).stdout
+    assert connects()
+    assert site.json('show', 'sessions')[0]['version'] == 'TLSv1.2'
+    # The session outlives the dataplane.
+    assert site.ctl('disable', 'dataplane').returncode == 0
+    assert site.ctl('enable', 'dataplane').returncode == 0
+    site.running()
+    give_tap(site)
+    wait_for(lambda: site.json('show', 'sessions'), 'the session to be carried over')
+    wait_for(lambda: site.info()['snapshot_published'], 'the snapshot')
+    again = site.lab.inside(site.namespace, 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', 'mail.example.org', '-sess_in',
+                            f'{site.folder}/session', '-tls1_2', '-no_ticket', check=False)
+    assert 'Reused, TLSv1.2' in again.stdout, again.stdout
+    assert site.json('clear', 'sessions')['changed'] >= 1
+    assert site.json('show', 'sessions') == []
+    assert site.ctl('disable', 'listener', 'mail').returncode == 0
+    wait_for(lambda: not connects(), 'the listener to be closed')
+    assert site.ctl('enable', 'listener', 'mail').returncode == 0
+    wait_for(connects, 'the listener to be open again')
+    for words in (['kill', 'conn', 'x'], ['set', 'limit', 'nonsense', '1'], ['drain', 'server', 'web/none'], ['enable', 'toaster', 'x']):
+        assert site.ctl(*words).returncode != 0, words
 
 
 def control_pid(site):
@@ -399,12 +474,15 @@ def levels_are_kept_apart(site):
 @with_site
 def certificates_change_over_the_socket(site):
     site.start()
+    site.running()
     path = f'{site.folder}/a.pem'
-    texts = [site.make_certificate('spare.tmp', 'mail.example.org') for _ in range(2)]
+    names = ('one.tmp', 'two.tmp')
+    texts = [site.make_certificate(name, 'mail.example.org') for name in names]
     operator = Operator(site.socket, timeout=60)
-    for number in range(ROUNDS):
-        assert operator.ask(f'set ssl cert {path} <<END\n{texts[number % 2]}END') == ''
-        assert operator.ask(f'commit ssl cert {path}') == ''
+    with Traffic(site, path, *(f'{site.folder}/{name}' for name in names)):
+        for number in range(ROUNDS):
+            assert operator.ask(f'set ssl cert {path} <<END\n{texts[number % 2]}END') == ''
+            assert operator.ask(f'commit ssl cert {path}') == ''
     cert = site.json('show', 'cert', path)
     assert cert['saved'] is False and cert['names'] == 'mail.example.org'
     assert site.ctl('commit', 'ssl', 'cert', path).returncode == 1
@@ -499,7 +577,7 @@ def ocsp_responses_are_fetched_and_kept(site):
     site.write(control=f', fetch-program: {os.path.join(lab.BUILD, "control/sluice-fetch")}')
     site.start('--attach')
     path = f'{site.folder}/a.pem'
-    wait_for(lambda: 'no fresh OCSP response' in site.logged(), 'a failure to be logged', seconds=30)
+    wait_for(lambda: 'no fresh OCSP response' in site.logged(), 'a failure to be logged')
     assert site.json('show', 'cert', path)['staple'] is False
     fetcher = [line.split() for line in lab.run('ps', '-o', 'pid=,uid=,comm=', '--ppid', str(control_pid(site))).stdout.splitlines()]
     assert [(row[1], row[2]) for row in fetcher] == [(str(NOBODY), 'sluice-fetch')], fetcher
@@ -512,7 +590,7 @@ def ocsp_responses_are_fetched_and_kept(site):
     wait_for(lambda: site.lab.inside(site.namespace, 'ss', '-ltn', check=False).stdout.count(':18888'), 'the responder')
     site.lab.end(site.process)  # begins anew, rather than wait for the pause after the failure
     site.start('--attach')
-    wait_for(lambda: site.json('show', 'cert', path)['staple'], 'the staple', seconds=30)
+    wait_for(lambda: site.json('show', 'cert', path)['staple'], 'the staple')
     assert site.json('show', 'cert', path)['staple_until'] > time.time()
     # Kept over a restart without a responder, and over a reload.
     site.lab.end(responder)
@@ -573,14 +651,14 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
     def scraped():
         result = site.lab.inside(site.namespace, 'curl', '-s', 'http://127.0.0.1:19090/api/v1/query?query=sluice_net_rx_packets_total', check=False)
         return result.returncode == 0 and '"core":"0"' in result.stdout
-    wait_for(scraped, 'Prometheus to have scraped', seconds=30)
+    wait_for(scraped, 'Prometheus to have scraped')
     loaded = json.loads(site.lab.inside(site.namespace, 'curl', '-s', 'http://127.0.0.1:19090/api/v1/rules').stdout)
     assert loaded['status'] == 'success' and loaded['data']['groups'], loaded
 
 
 TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
-         a_refused_start_is_said, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
+         a_refused_start_is_said, operators_act_on_what_runs, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
          certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,
          ocsp_responses_are_fetched_and_kept, what_is_not_needed_is_given_up]
 

@@ -19,7 +19,7 @@ def ping(laboratory, namespace, address, count=COUNT, size=56):
     return result.stdout
 
 
-def wait_for(condition, what, seconds=10):
+def wait_for(condition, what, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f'waited {seconds} s for {what}'

@@ -30,6 +30,8 @@ static inline void a_control_open(struct control *control)
 
 	memset(control, 0, sizeof *control);
 	publisher_init(&control->publisher, control);
+	queries_init(&control->queries, &control->link);
+	carry_init(&control->carry, control);
 	control->config_path = "test.yaml";
 	control->config = config_parse("test.yaml", a_configuration, strlen(a_configuration), &errors);
 	SLUICE_ASSERT(control->config != NULL);
@@ -53,6 +55,7 @@ static inline void a_control_close(struct control *control)
 	event_free(control->supervise.timer);
 	event_base_free(control->base);
 	transactions_close_all(&control->transactions);
+	overrides_free(&control->overrides);
 	ticket_keys_destroy(&control->ticket_keys);
 	key_context_destroy(control->key_context);
 	events_free(&control->events);

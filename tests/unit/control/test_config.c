@@ -49,6 +49,17 @@ static void refused(const char *yaml, const char *expected)
 	config_errors_free(&errors);
 }
 
+static void a_zero_byte_is_refused(void **state)
+{
+	static const char text[] = "x:\n  - 1\0\n";
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_null(config_parse("test.yaml", text, sizeof text - 1, &errors));
+	assert_non_null(strstr(text_string(&errors.text), "test.yaml:2: not valid YAML: found a zero byte"));
+	config_errors_free(&errors);
+}
+
 // The example of the operators' documentation, whole.
 static void the_sketch_is_understood(void **state)
 {
@@ -177,6 +188,12 @@ static void values_that_are_not_allowed(void **state)
 	static const struct bad cases[] = {
 		{"dataplane: [", "test.yaml:2: not valid YAML"},
 		{"- a\n", "found no mapping"},
+		{"a: 1\n%\xfa\n", "test.yaml:2: found a YAML directive"},
+		{"%: &x ", "test.yaml:1: found a YAML directive"},
+		{"\xef\xbb\xbf%YAML 1.2\n---\n", "test.yaml:1: found a YAML directive"},
+		{"a: 1\r%x", "found a YAML directive"},
+		{"a: 1\xc2\x85%x", "found a YAML directive"},
+		{"a: 1\xe2\x80\xa8%x", "found a YAML directive"},
 		{"", "the key 'dataplane' is missing"},
 		{"x: 1\n",
 			"test.yaml:1: found the key 'x'; allowed in the configuration: include, dataplane"},
@@ -592,6 +609,7 @@ int main(void)
 		cmocka_unit_test(a_list_may_be_a_single_value),
 		cmocka_unit_test(mail_defaults_depend_on_the_protocol),
 		cmocka_unit_test(values_that_are_not_allowed),
+		cmocka_unit_test(a_zero_byte_is_refused),
 		cmocka_unit_test(contradictions_in_the_network),
 		cmocka_unit_test(contradictions_in_backends_and_listeners),
 		cmocka_unit_test(contradictions_in_the_rest),

@@ -36,9 +36,20 @@ static void on_event(void *context, const struct log_event *event)
 	n_events++;
 }
 
+static unsigned n_rows_seen;
+static unsigned n_rows_answers;
+
+static void on_rows(void *context, const struct ipc_rows *rows, const char *reason)
+{
+	(void)context;
+	n_rows_answers++;
+	n_rows_seen = rows != NULL ? rows->n_rows : 0;
+	(void)snprintf(last_reason, sizeof last_reason, "%s", reason);
+}
+
 static int open_link(void **state)
 {
-	const struct dataplane_link_owner owner = {.changed = on_changed, .event = on_event};
+	const struct dataplane_link_owner owner = {.changed = on_changed, .event = on_event, .rows = on_rows};
 	int fds[2];
 
 	(void)state;
@@ -123,6 +134,46 @@ static void a_refused_start_waits_again(void **state)
 	dataplane_link_take(&link_, &refused, sizeof refused, -1);
 	assert_int_equal(last_state, LINK_WAITING);
 	assert_string_equal(last_reason, "no such device");
+}
+
+// A link that runs and has a query out, whose id is 9.
+static void link_with_query(void)
+{
+	link_.state = LINK_RUNNING;
+	link_.query_id = 9;
+	n_rows_answers = 0;
+	n_rows_seen = 0;
+}
+
+struct two_sessions {
+	struct ipc_rows head;
+	struct ipc_session sessions[2];
+};
+
+static struct two_sessions two_sessions(uint32_t id)
+{
+	return (struct two_sessions){.head = {.header = header(IPC_ROWS, id, sizeof(struct two_sessions)),
+					     .kind = IPC_QUERY_SESSIONS,
+					     .n_rows = 2,
+					     .cursor = 5}};
+}
+
+static void rows_answer_a_query(void **state)
+{
+	const struct two_sessions answer = two_sessions(9);
+	struct ipc_refused refused = {.header = header(IPC_ANSWER, 9, sizeof refused), .reason = "busy"};
+
+	(void)state;
+	link_with_query();
+	dataplane_link_take(&link_, &answer, sizeof answer, -1);
+	assert_int_equal(n_rows_seen, 2);
+	assert_int_equal(link_.query_id, 0);
+	link_with_query();
+	dataplane_link_take(&link_, &refused, sizeof refused, -1);
+	assert_int_equal(n_rows_answers, 1);
+	assert_int_equal(n_rows_seen, 0);
+	assert_string_equal(last_reason, "busy");
+	assert_int_equal(link_.state, LINK_RUNNING);
 }
 
 static void events_come_at_any_time(void **state)
@@ -213,11 +264,42 @@ static void counter_pages_are_checked(void **state)
 	(void)close(fd);
 }
 
+// Each of these ends the link.
+static void rows_that_are_not_whole(void **state)
+{
+	(void)state;
+	for (int fault = 0; fault < 6; fault++) {
+		struct two_sessions answer = two_sessions(9);
+		size_t len = sizeof answer;
+
+		assert_int_equal(open_link(NULL), 0);
+		link_with_query();
+		if (fault == 0)
+			answer.head.n_rows = 3;
+		else if (fault == 1)
+			answer.head.n_rows = UINT32_MAX;
+		else if (fault == 2)
+			answer.head.kind = N_IPC_QUERIES;
+		else if (fault == 3)
+			answer.head.header.id = 8; // nobody asked
+		else if (fault == 4)
+			answer.head.kind = IPC_QUERY_NEIGHBORS; // of another length
+		else
+			answer.head.header.len = (uint32_t)(len = sizeof answer.head - 1);
+		dataplane_link_take(&link_, &answer, len, -1);
+		assert_int_equal(last_state, LINK_DOWN);
+		assert_int_equal(n_rows_answers, 0);
+		(void)close_link(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(from_greeting_to_running, open_link, close_link),
 		cmocka_unit_test_setup_teardown(a_refused_start_waits_again, open_link, close_link),
+		cmocka_unit_test_setup_teardown(rows_answer_a_query, open_link, close_link),
+		cmocka_unit_test(rows_that_are_not_whole),
 		cmocka_unit_test_setup_teardown(events_come_at_any_time, open_link, close_link),
 		cmocka_unit_test(wrong_messages_end_the_link),
 		cmocka_unit_test(counter_pages_are_checked),
