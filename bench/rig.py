@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bench/run, bench/compare and the tests of the generator stand on: Sluice or another server on one core, sluice-load on the
+other, and the counters of the proxy read at the edges of each window.
+
+        sluice-load  --memif--  sluice-dataplane (core 0), configured by sluice-control
+        10.10.0.2 + n           10.10.255.254:443
+        10.20.0.2:8080 backend  10.20.255.254
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'system'))
+import lab  # noqa: E402  (the path above must be set first)
+import snapshot  # noqa: E402
+
+LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/sluice-load'))
+PROXY, PROXY_BACK, BACKEND = '10.10.255.254', '10.20.255.254', '10.20.0.2'
+NAME = 'load.test'
+MAIL_PORTS = {'smtp': 25, 'imap': 143, 'pop3': 110}
+
+CONFIGURATION = '''dataplane:
+  name: {name}
+  workers: [{core}]
+  memory: {memory}M
+  poll: {poll}
+  huge-pages: {huge}
+  socket: {folder}/dataplane.sock
+  program: {build}/dataplane/sluice-dataplane
+  ports:
+    - {{name: load, device: "{device}", addresses: [{proxy}/16, {proxy_back}/16]}}
+limits: {{connections: {connections}}}
+tls: {{tickets: {{count: {tickets}}}}}
+certificates:
+{certificates}
+backends:
+  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}}}
+{more_backends}
+listeners:
+  - {{name: https, address: "{proxy}:443", protocol: tls, backend: http}}
+  - {{name: plain, address: "{proxy}:80", protocol: tcp, backend: http}}
+{more_listeners}
+
+control: {{socket: {folder}/control.sock, metrics: "127.0.0.1:{metrics}", state-directory: {folder}}}
+'''
+
+# The steps of a worker's turn, as their counters are called.
+STEPS = ('rx', 'tcp_in', 'lanes', 'proxy', 'tcp_out', 'flush', 'refill')
+
+
+class Trouble(Exception):
+    """Why a figure can't be had, in words."""
+
+
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Trouble(f'{what}: not within {seconds} s')
+        time.sleep(0.02)
+
+
+def cpus():
+    """Two CPUs, the server's and the generator's; the same one twice where there is no other."""
+    both = lab.cores(2)
+    return both[0], both[-1]
+
+
+def certificates(folder, kinds):
+    """Self-signed ones for NAME; returns lines for the configuration and a file of them all, for --ca."""
+    lines, pems = [], []
+    for kind in kinds:
+        chain, key = snapshot.make_certificate(folder, kind, kind, (NAME,))
+        lines.append(f'  - {{chain: {chain}, key: {key}}}')
+        with open(chain, encoding='ascii') as f:
+            pems.append(f.read())
+    with open(f'{folder}/ca.pem', 'w', encoding='ascii') as f:
+        f.write(''.join(pems))
+    return '\n'.join(lines)
+
+
+class Sluice:
+    """Sluice under sluice-control on a device of the caller's choice."""
+
+    def __init__(self, laboratory, device, kinds=('ec',), huge=True, connections=65536, memory=512, poll='busy', tickets=2, mail=(), namespace=None,
+                 backend=f'{BACKEND}:8080', n_backends=1):
+        self.lab, self.folder, self.namespace = laboratory, laboratory.folder, namespace
+        host, port = backend.split(':')
+        servers = ', '.join(f'{{address: "{host}:{int(port) + i}"}}' for i in range(n_backends))
+        text = CONFIGURATION.format(
+            name=laboratory.tag, core=cpus()[0], memory=memory, poll=poll, huge='prefer' if huge else 'never', folder=self.folder, build=lab.BUILD,
+            device=device, proxy=PROXY, proxy_back=PROXY_BACK, connections=connections, tickets=tickets, certificates=certificates(self.folder, kinds),
+            servers=servers, metrics=20000 + os.getpid() % 20000,
+            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}]}}' for name in mail),
+            more_listeners='\n'.join(f'  - {{name: {name}, address: "{PROXY}:{MAIL_PORTS[name]}", protocol: {name}, tls: starttls, backend: {name}}}'
+                                     for name in mail))
+        with open(f'{self.folder}/sluice.yaml', 'w', encoding='utf-8') as f:
+            f.write(text)
+        self.log = open(f'{self.folder}/control.log', 'w+', encoding='utf-8')
+        self.process = laboratory.spawn(namespace, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
+        try:
+            wait_until(lambda: self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info'), 'Sluice')
+        except Trouble as trouble:
+            raise Trouble(f'{trouble}\n{self.read_log()}') from None
+        if self.process.poll() is not None:
+            raise Trouble(f'Sluice did not start:\n{self.read_log()}')
+
+    def ctl(self, *words):
+        return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
+
+    def counters(self):
+        """Every counter by name, and `tsc_hz`."""
+        rows = dict(re.findall(r'^\s*(\w+)\s+(\d+)\s', self.ctl('show', 'stat'), re.M))
+        return {name: int(value) for name, value in rows.items()}
+
+    def dataplane_pid(self):
+        return int(re.search(r'dataplane_pid: (\d+)', self.ctl('show', 'info')).group(1))
+
+    def read_log(self):
+        self.log.flush()
+        with open(self.log.name, encoding='utf-8') as f:
+            return f.read()
+
+    def stop(self):
+        """True when the dataplane ended well, no packet buffer lost."""
+        self.ctl('disable', 'dataplane')
+        wait_until(lambda: 'ended with status' in self.read_log(), 'the end of the dataplane')
+        self.lab.end(self.process)
+        return 'ended with status 0' in self.read_log()
+
+
+class Load:
+    """A run of sluice-load. `edges` are what `sample` returned at the beginning and the end of each window."""
+
+    def __init__(self, laboratory, mode, *arguments, sample=None, namespace=None, check=True, timeout=300):
+        command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
+        self.edges, self.words = [], []
+        process = laboratory.spawn(namespace, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + timeout
+        for line in process.stderr:
+            if re.match(r'window \d+ (begins|ends)', line):
+                self.edges.append(sample() if sample else None)
+            elif line.strip() != 'ready':
+                self.words.append(line.strip())
+            if time.monotonic() > deadline:
+                process.kill()
+                raise Trouble('sluice-load did not end in time')
+        output = process.stdout.read()
+        self.status = process.wait()
+        self.result = json.loads(output) if output.strip() else None
+        if self.result is None or (check and self.status != 0):
+            raise Trouble(f'sluice-load {mode} ended with status {self.status}: ' + '; '.join(self.words))
+
+    def windows(self):
+        """(window, counters' differences) of each."""
+        for i, window in enumerate(self.result['windows']):
+            before, after = self.edges[2 * i], self.edges[2 * i + 1]
+            yield window, {name: after[name] - before.get(name, 0) for name in after} if after else {}
+
+
+def memif(laboratory, role, zero_copy=False):
+    device = f'net_memif0,role={role},id=0,socket={laboratory.folder}/memif.sock,socket-abstract=no,rsize=12'
+    return device + (',zero-copy=yes' if zero_copy else '')
+
+
+def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, mbufs=None):
+    """What sluice-load is told in order to sit on both ends of the Sluice above."""
+    count = f'*{clients}' if clients > 1 else ''
+    arguments = ['--device', memif(laboratory, 'client', zero_copy=huge), '--address', f'10.10.0.2/16{count}', '--target', f'{PROXY}:{port}',
+                 '--serve', f'{BACKEND}/16:8080' + (f'*{n_backends}' if n_backends > 1 else '')]
+    if huge:
+        arguments += ['--huge-pages']
+    if mbufs:
+        arguments += ['--mbufs', mbufs]
+    if connections:
+        arguments += ['--connections', connections]
+    return arguments
