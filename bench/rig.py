@@ -6,9 +6,11 @@ other, and the counters of the proxy read at the edges of each window.
         10.10.0.2 + n           10.10.255.254:443
         10.20.0.2:8080 backend  10.20.255.254
 """
+import atexit
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,8 @@ import snapshot  # noqa: E402
 LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/sluice-load'))
 PROXY, PROXY_BACK, BACKEND = '10.10.255.254', '10.20.255.254', '10.20.0.2'
 NAME = 'load.test'
+# What is measured goes before whatever else the machine does.
+PRIORITY = ('nice', '-n', os.environ.get('SLUICE_NICE', '-20'))
 MAIL_PORTS = {'smtp': 25, 'imap': 143, 'pop3': 110}
 
 CONFIGURATION = '''dataplane:
@@ -64,6 +68,15 @@ def wait_until(condition, what, seconds=20):
         time.sleep(0.02)
 
 
+def hurry(pid='self'):
+    """Linux weighs sessions against each other before niceness counts inside one (sched(7), autogroup)."""
+    try:
+        with open(f'/proc/{pid}/autogroup', 'w', encoding='ascii') as f:
+            f.write('-20')
+    except OSError:
+        pass  # no such kernel, or a second change within a moment
+
+
 def cpus():
     """Two CPUs, the server's and the generator's; the same one twice where there is no other."""
     both = lab.cores(2)
@@ -88,7 +101,8 @@ class Sluice:
 
     def __init__(self, laboratory, device, kinds=('ec',), huge=True, connections=65536, memory=512, poll='busy', tickets=2, mail=(), namespace=None,
                  backend=f'{BACKEND}:8080', n_backends=1):
-        self.lab, self.folder, self.namespace = laboratory, laboratory.folder, namespace
+        self.lab, self.folder, self.namespace, self.pid = laboratory, laboratory.folder, namespace, None
+        atexit.register(self.kill)
         host, port = backend.split(':')
         servers = ', '.join(f'{{address: "{host}:{int(port) + i}"}}' for i in range(n_backends))
         text = CONFIGURATION.format(
@@ -101,24 +115,44 @@ class Sluice:
         with open(f'{self.folder}/sluice.yaml', 'w', encoding='utf-8') as f:
             f.write(text)
         self.log = open(f'{self.folder}/control.log', 'w+', encoding='utf-8')
-        self.process = laboratory.spawn(namespace, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
+        hurry()
+        self.process = laboratory.spawn(namespace, *PRIORITY, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
         try:
+            wait_until(self.hurry_dataplane, 'the start of the dataplane')
             wait_until(lambda: self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info'), 'Sluice')
         except Trouble as trouble:
+            self.kill()
             raise Trouble(f'{trouble}\n{self.read_log()}') from None
         if self.process.poll() is not None:
             raise Trouble(f'Sluice did not start:\n{self.read_log()}')
+
+    def hurry_dataplane(self):
+        """It has a session of its own. True when it is there, or never will be."""
+        started = re.search(r'started .*, pid (\d+)', self.read_log())
+        if started:
+            self.pid = int(started.group(1))
+            hurry(self.pid)
+        return started or self.process.poll() is not None
 
     def ctl(self, *words):
         return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
 
     def counters(self):
-        """Every counter by name, and `tsc_hz`."""
-        rows = dict(re.findall(r'^\s*(\w+)\s+(\d+)\s', self.ctl('show', 'stat'), re.M))
-        return {name: int(value) for name, value in rows.items()}
+        """The shared page, for sluice-load --counters."""
+        for fd in os.listdir(f'/proc/{self.pid}/fd'):
+            if 'sluice-counters' in os.readlink(f'/proc/{self.pid}/fd/{fd}'):
+                return f'/proc/{self.pid}/fd/{fd}'
+        raise Trouble('the dataplane has no page of counters')
 
-    def dataplane_pid(self):
-        return int(re.search(r'dataplane_pid: (\d+)', self.ctl('show', 'info')).group(1))
+    def kill(self):
+        """The dataplane outlives its control process, so it is ended by itself."""
+        self.lab.end(self.process)
+        if self.pid:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.pid = None
 
     def read_log(self):
         self.log.flush()
@@ -130,36 +164,25 @@ class Sluice:
         self.ctl('disable', 'dataplane')
         wait_until(lambda: 'ended with status' in self.read_log(), 'the end of the dataplane')
         self.lab.end(self.process)
+        self.pid = None
         return 'ended with status 0' in self.read_log()
 
 
 class Load:
-    """A run of sluice-load. `edges` are what `sample` returned at the beginning and the end of each window."""
+    """A run of sluice-load."""
 
-    def __init__(self, laboratory, mode, *arguments, sample=None, namespace=None, check=True, timeout=300):
+    def __init__(self, laboratory, mode, *arguments, namespace=None, check=True, timeout=300):
         command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
-        self.edges, self.words = [], []
-        process = laboratory.spawn(namespace, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + timeout
-        for line in process.stderr:
-            if re.match(r'window \d+ (begins|ends)', line):
-                self.edges.append(sample() if sample else None)
-            elif line.strip() != 'ready':
-                self.words.append(line.strip())
-            if time.monotonic() > deadline:
-                process.kill()
-                raise Trouble('sluice-load did not end in time')
-        output = process.stdout.read()
-        self.status = process.wait()
+        hurry()
+        process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        output, words = process.communicate(timeout=timeout)
+        self.words = [line for line in words.splitlines() if line != 'ready']
+        self.status = process.returncode
         self.result = json.loads(output) if output.strip() else None
         if self.result is None or (check and self.status != 0):
             raise Trouble(f'sluice-load {mode} ended with status {self.status}: ' + '; '.join(self.words))
-
-    def windows(self):
-        """(window, counters' differences) of each."""
-        for i, window in enumerate(self.result['windows']):
-            before, after = self.edges[2 * i], self.edges[2 * i + 1]
-            yield window, {name: after[name] - before.get(name, 0) for name in after} if after else {}
+        self.windows = self.result['windows']
+        self.total = self.result['total']
 
 
 def memif(laboratory, role, zero_copy=False):

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "load/economies.h"
 #include "load/report.h"
+#include "load/watched.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ enum {
 static struct station station;
 static struct generator generator;
 static struct statistics warm_up, drained;
+static struct watched watched;
 static volatile sig_atomic_t stop;
 
 static void on_signal(int number)
@@ -67,22 +69,20 @@ static bool is_up(void)
 	return station_is_up(&station);
 }
 
-static void mark(const struct load_options *options, uint32_t window, const char *what)
-{
-	if (options->json)
-		(void)fprintf(stderr, "window %u %s\n", window, what);
-}
-
 static void measure(const struct load_options *options, struct report *report)
 {
 	for (uint32_t i = 0; i < options->n_windows; i++) {
+		struct statistics *window = &report->windows[i];
 		uint64_t n_verified = economies_n_verified();
+		uint64_t before[N_COUNTERS];
 		bool whole;
 
-		mark(options, i, "begins");
-		whole = run(&report->windows[i], options->duration_s, NULL);
-		mark(options, i, "ends");
-		report->windows[i].n_verified = economies_n_verified() - n_verified;
+		watched_read(&watched, before);
+		whole = run(window, options->duration_s, NULL);
+		watched_read(&watched, window->proxy);
+		for (int id = 0; id < N_COUNTERS; id++)
+			window->proxy[id] -= before[id];
+		window->n_verified = economies_n_verified() - n_verified;
 		report->n_windows = i + 1;
 		if (!whole)
 			return;
@@ -107,10 +107,15 @@ int main(int argc, char **argv)
 	struct load_options options;
 	struct economies economies;
 	struct report report = {.options = &options, .generator = &generator, .warm_up = &warm_up};
+	const char *reason;
 	int status = 0;
 
 	load_options_read(argc, argv, &options);
 	clock_init();
+	if (options.counters != NULL && !watched_open(&watched, options.counters, &reason)) {
+		(void)fprintf(stderr, "sluice-load: --counters: %s %s\n", options.counters, reason);
+		return 2;
+	}
 	station_open(&station, &options);
 	generator_open(&generator, &station);
 	economies = (struct economies){.crypto = &station.crypto,

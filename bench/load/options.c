@@ -76,6 +76,8 @@ static const char help[] =
 	"  --requests N           per connection (handshake 1; rps: no end)\n"
 	"  --direction down|up|both, --flood syn|half-open|client-hello|garbage, --trickle S\n"
 	"  --warm-up S, --duration S, --windows N, --timeout S\n"
+	"  --counters FILE        the proxy's page of counters (/proc/PID/fd/N): its cycles per handshake "
+	"and byte\n"
 	"  --json, --progress\n"
 	"\n"
 	"Exit status: 0 all went well, 1 there were errors, 2 it could not run.\n";
@@ -203,6 +205,7 @@ enum option_id {
 	OPTION_DURATION,
 	OPTION_WINDOWS,
 	OPTION_TIMEOUT,
+	OPTION_COUNTERS,
 	OPTION_JSON,
 	OPTION_PROGRESS,
 	OPTION_HELP
@@ -222,8 +225,9 @@ static const struct option long_options[] = {{"device", 1, NULL, OPTION_DEVICE},
 	{"direction", 1, NULL, OPTION_DIRECTION}, {"flood", 1, NULL, OPTION_FLOOD},
 	{"trickle", 1, NULL, OPTION_TRICKLE}, {"warm-up", 1, NULL, OPTION_WARM_UP},
 	{"duration", 1, NULL, OPTION_DURATION}, {"windows", 1, NULL, OPTION_WINDOWS},
-	{"timeout", 1, NULL, OPTION_TIMEOUT}, {"json", 0, NULL, OPTION_JSON},
-	{"progress", 0, NULL, OPTION_PROGRESS}, {"help", 0, NULL, OPTION_HELP}, {NULL, 0, NULL, 0}};
+	{"timeout", 1, NULL, OPTION_TIMEOUT}, {"counters", 1, NULL, OPTION_COUNTERS},
+	{"json", 0, NULL, OPTION_JSON}, {"progress", 0, NULL, OPTION_PROGRESS},
+	{"help", 0, NULL, OPTION_HELP}, {NULL, 0, NULL, 0}};
 
 static bool take_network(struct load_options *options, int id, const char *text)
 {
@@ -347,6 +351,9 @@ static bool take_load(struct load_options *options, int id, const char *text)
 		return true;
 	case OPTION_TIMEOUT:
 		options->timeout_s = number_of("--timeout", text, 1e6);
+		return true;
+	case OPTION_COUNTERS:
+		options->counters = text;
 		return true;
 	case OPTION_JSON:
 		options->json = true;

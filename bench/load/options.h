@@ -92,6 +92,7 @@ struct load_options {
 	uint32_t n_requests; // per connection; 0: no end
 	enum load_direction direction;
 	enum load_flood flood;
+	const char *counters; // of the proxy that is loaded: its shared page
 	bool json;
 	bool progress;
 };

@@ -106,6 +106,17 @@ static json_t *json_errors(const struct statistics *window)
 	return object;
 }
 
+static json_t *json_proxy(const struct statistics *window)
+{
+	json_t *object = json_object();
+
+	for (int id = 0; id < N_COUNTERS; id++)
+		if (window->proxy[id] != 0)
+			json_object_set_new(object, counter_name((enum counter)id),
+				json_integer((json_int_t)window->proxy[id]));
+	return object;
+}
+
 static json_t *json_window(const struct statistics *window)
 {
 	json_t *latencies = json_object();
@@ -125,6 +136,7 @@ static json_t *json_window(const struct statistics *window)
 			json_object_set_new(latencies, latency_name((enum latency)i),
 				json_latency(&window->latencies[i]));
 	json_object_set_new(object, "latencies", latencies);
+	json_object_set_new(object, "proxy", json_proxy(window));
 	return object;
 }
 
@@ -132,11 +144,12 @@ static json_t *json_settings(const struct report *report)
 {
 	const struct load_options *options = report->options;
 
-	return json_pack("{s:s, s:I, s:f, s:I, s:I, s:i, s:i, s:s}", "mode", load_mode_name(options->mode),
-		"connections", (json_int_t)options->n_connections, "rate", options->rate, "body",
-		(json_int_t)options->body_len, "verify_every", (json_int_t)options->verify_every, "resume",
-		options->resume, "tls", !options->plain, "lanes",
-		select_lanes_name(lanes_body(report->generator->station->crypto.lanes)));
+	return json_pack("{s:s, s:I, s:f, s:I, s:I, s:b, s:b, s:s, s:I}", "mode",
+		load_mode_name(options->mode), "connections", (json_int_t)options->n_connections, "rate",
+		options->rate, "body", (json_int_t)options->body_len, "verify_every",
+		(json_int_t)options->verify_every, "resume", options->resume, "tls", !options->plain, "lanes",
+		select_lanes_name(lanes_body(report->generator->station->crypto.lanes)), "tsc_hz",
+		(json_int_t)clock_tsc_hz());
 }
 
 static void print_json(const struct report *report, const struct statistics *total, const char *trouble)

@@ -32,6 +32,8 @@ void statistics_add(struct statistics *into, const struct statistics *from)
 	into->n_verified += from->n_verified;
 	for (int i = 0; i < N_LOAD_ERRORS; i++)
 		into->errors[i] += from->errors[i];
+	for (int i = 0; i < N_COUNTERS; i++)
+		into->proxy[i] += from->proxy[i];
 	for (int i = 0; i < N_LATENCIES; i++)
 		histogram_merge(&into->latencies[i], &from->latencies[i]);
 }

@@ -4,6 +4,7 @@
 // and ends in the next counts in the next.
 #pragma once
 
+#include "base/counters.h"
 #include "load/histogram.h"
 
 enum load_error {
@@ -36,6 +37,7 @@ struct statistics {
 	uint64_t n_flood_ended;            // that the server ended
 	uint64_t n_verified;
 	uint64_t errors[N_LOAD_ERRORS];
+	uint64_t proxy[N_COUNTERS]; // what the proxy's counters grew by
 	struct histogram latencies[N_LATENCIES];
 };
 
