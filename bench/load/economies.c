@@ -15,7 +15,7 @@ static struct state {
 	struct economies settings;
 	struct share *shares[N_EPHEMERAL_KINDS];
 	uint32_t next[N_EPHEMERAL_KINDS];
-	uint32_t n_until_check;
+	uint64_t n_seen;
 	uint64_t n_verified;
 	uint64_t n_unverified;
 } state;
@@ -71,11 +71,12 @@ void __wrap_ephemeral_pool_take(
 	memcpy(out_share, share->share, ephemeral_share_len(kind));
 }
 
-// Whether the turn of the next signature has come.
+// Whether the next signature is checked: eight in a row, which come about together and fill the lanes, and
+// then none for as long as the option says.
 static bool is_due(void)
 {
-	if (state.settings.verify_every != 0 && state.n_until_check-- == 0) {
-		state.n_until_check = state.settings.verify_every - 1;
+	if (state.settings.verify_every != 0 &&
+		state.n_seen++ % ((uint64_t)LANES * state.settings.verify_every) < LANES) {
 		state.n_verified++;
 		return true;
 	}

@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 	struct economies economies;
 	struct report report = {.options = &options, .generator = &generator, .warm_up = &warm_up};
 	const char *reason;
+	uint64_t n_leaked;
 	int status = 0;
 
 	load_options_read(argc, argv, &options);
@@ -148,8 +149,10 @@ int main(int argc, char **argv)
 	generator_close(&generator);
 	economies_end();
 	free(report.windows);
-	if (!station_close(&station)) {
-		(void)fprintf(stderr, "sluice-load: defect: packet buffers leaked\n");
+	n_leaked = station_close(&station);
+	if (n_leaked != 0) {
+		(void)fprintf(stderr, "sluice-load: defect: %llu packet buffers leaked\n",
+			(unsigned long long)n_leaked);
 		status = 3;
 	}
 	return status;

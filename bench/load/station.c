@@ -298,9 +298,9 @@ bool station_is_up(struct station *station)
 	return true;
 }
 
-bool station_close(struct station *station)
+uint64_t station_close(struct station *station)
 {
-	bool clean = true;
+	uint64_t n_missing = 0, n_kept = 0;
 	const struct {
 		struct rte_mempool *pool;
 		uint32_t n;
@@ -312,11 +312,13 @@ bool station_close(struct station *station)
 	net_stop(station->net);
 	tls_engine_destroy(&station->tls);
 	crypto_destroy(&station->crypto);
-	for (uint32_t i = 0; i < station->net_config.n_ports; i++)
+	for (uint32_t i = 0; i < station->net_config.n_ports; i++) {
+		n_kept += station->ports[i]->info.n_buffers_kept;
 		port_close(station->ports[i]);
+	}
 	for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
-		clean = clean && rte_mempool_avail_count(pools[i].pool) == pools[i].n;
+		n_missing += pools[i].n - rte_mempool_avail_count(pools[i].pool);
 	arena_destroy(&station->arena);
 	free(station->addresses);
-	return clean;
+	return n_missing > n_kept ? n_missing - n_kept : 0;
 }

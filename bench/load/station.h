@@ -52,8 +52,8 @@ uint64_t station_send(struct station *station);
 // Whether every port has a link and every address of ours may be used.
 bool station_is_up(struct station *station);
 
-// Gives everything back; false when packet buffers have leaked.
-bool station_close(struct station *station);
+// Gives everything back. Returns the number of packet buffers that have leaked.
+uint64_t station_close(struct station *station);
 
 // The address at a place in a range.
 struct ip_addr station_address(const struct load_range *range, uint32_t idx);
