@@ -123,6 +123,7 @@ class Sluice:
         except Trouble as trouble:
             self.kill()
             raise Trouble(f'{trouble}\n{self.read_log()}') from None
+        self.hurry_dataplane()
         if self.process.poll() is not None:
             raise Trouble(f'Sluice did not start:\n{self.read_log()}')
 

@@ -59,6 +59,7 @@ static const char help[] =
 	"  --gateway A            on the device named last\n"
 	"  --target A:PORT[*N]    where connections go, N addresses in turn\n"
 	"  --mtu N, --core N, --mbufs N, --huge-pages, --without BITS (port capabilities)\n"
+	"  --buffer BYTES         in flight at most, of each connection each way (TCP's own limits)\n"
 	"\n"
 	"TLS\n"
 	"  --tls 1.2|1.3|none  --group x25519|p256|p384  --suite aes128-gcm|...  --signature ecdsa-p256|...\n"
@@ -183,6 +184,7 @@ enum option_id {
 	OPTION_CORE,
 	OPTION_MBUFS,
 	OPTION_HUGE_PAGES,
+	OPTION_BUFFER,
 	OPTION_WITHOUT,
 	OPTION_TLS,
 	OPTION_GROUP,
@@ -214,7 +216,7 @@ enum option_id {
 static const struct option long_options[] = {{"device", 1, NULL, OPTION_DEVICE},
 	{"address", 1, NULL, OPTION_ADDRESS}, {"serve", 1, NULL, OPTION_SERVE},
 	{"gateway", 1, NULL, OPTION_GATEWAY}, {"target", 1, NULL, OPTION_TARGET},
-	{"mtu", 1, NULL, OPTION_MTU}, {"core", 1, NULL, OPTION_CORE}, {"mbufs", 1, NULL, OPTION_MBUFS},
+	{"mtu", 1, NULL, OPTION_MTU}, {"core", 1, NULL, OPTION_CORE}, {"mbufs", 1, NULL, OPTION_MBUFS}, {"buffer", 1, NULL, OPTION_BUFFER},
 	{"huge-pages", 0, NULL, OPTION_HUGE_PAGES}, {"without", 1, NULL, OPTION_WITHOUT},
 	{"tls", 1, NULL, OPTION_TLS}, {"group", 1, NULL, OPTION_GROUP}, {"suite", 1, NULL, OPTION_SUITE},
 	{"signature", 1, NULL, OPTION_SIGNATURE}, {"resume", 0, NULL, OPTION_RESUME},
@@ -262,6 +264,9 @@ static bool take_network(struct load_options *options, int id, const char *text)
 		return true;
 	case OPTION_MBUFS:
 		options->n_mbufs = (uint32_t)number_of("--mbufs", text, 1 << 24);
+		return true;
+	case OPTION_BUFFER:
+		options->buffer_len = (uint32_t)number_of("--buffer", text, 1 << 26);
 		return true;
 	case OPTION_HUGE_PAGES:
 		options->huge_pages = true;

@@ -68,6 +68,7 @@ struct load_options {
 	struct load_range target;
 	uint32_t core;
 	uint32_t n_mbufs;
+	uint32_t buffer_len; // bytes in flight of a connection, each way; 0: TCP's own limits
 	uint32_t without; // port capabilities not to use
 	uint16_t mtu;
 	bool huge_pages;

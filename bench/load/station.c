@@ -182,6 +182,11 @@ static void tcp_settings(const struct load_options *options, struct tcp_config *
 	out->connect_port_first = 1024;
 	out->connect_port_last = 65535;
 	out->keepalive_idle_ms = 0;
+	if (options->buffer_len == 0)
+		return;
+	out->send_buffer = out->receive_window_max = options->buffer_len;
+	if (out->receive_window_initial > options->buffer_len)
+		out->receive_window_initial = options->buffer_len;
 }
 
 static struct tls_engine_settings tls_settings(const struct load_options *options)

@@ -8,7 +8,8 @@
 
 enum {
 	HANDSHAKE_PIECES = 64,
-	CONTENT_MAX = 512, // of a record that is not application data and lies in pieces
+	RECORD_PIECES = 16, // that nearly always hold a record
+	CONTENT_MAX = 512,  // of a record that is not application data and lies in pieces
 };
 
 void leg_init(struct leg *leg, uint8_t side)
@@ -261,10 +262,17 @@ static uint16_t outputs_in_place(struct leg_opening *opening, size_t n_inputs)
 	return n;
 }
 
-static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
+// What begins the receive queue, at least a whole record if there is one: the queue may be a thousand
+// segments long, and a record in full segments is a dozen.
+static struct tls_stream next_stream(struct proxy *proxy, const struct tcp_conn *conn)
 {
-	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
+	uint32_t n = tcp_peek(conn, proxy->pieces, RECORD_PIECES);
+	uint32_t len = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		len += proxy->pieces[i].len;
+	if (n == RECORD_PIECES && len < TLS_RECORD_HEADER_LEN + TLS_CIPHERTEXT_MAX_12)
+		n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
 	for (uint32_t i = 0; i < n; i++)
 		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
 	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
@@ -301,7 +309,7 @@ bool leg_prepare_opening(
 		(leg->flags & (LEG_HANDSHAKING | LEG_BROKEN | LEG_ENDED)) != 0 || leg->opened_len != 0 ||
 		leg->opened_tail != 0)
 		return false;
-	stream = whole_stream(proxy, conn);
+	stream = next_stream(proxy, conn);
 	opening->leg = leg;
 	opening->mbuf = NULL;
 	if (!cut_record(proxy, leg, stream, &opening->record))
