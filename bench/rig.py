@@ -119,11 +119,10 @@ class Sluice:
         self.process = laboratory.spawn(namespace, *PRIORITY, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
         try:
             wait_until(self.hurry_dataplane, 'the start of the dataplane')
-            wait_until(lambda: self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info'), 'Sluice')
+            wait_until(self.is_published, 'Sluice', 40)
         except Trouble as trouble:
             self.kill()
             raise Trouble(f'{trouble}\n{self.read_log()}') from None
-        self.hurry_dataplane()
         if self.process.poll() is not None:
             raise Trouble(f'Sluice did not start:\n{self.read_log()}')
 
@@ -135,14 +134,19 @@ class Sluice:
             hurry(self.pid)
         return started or self.process.poll() is not None
 
+    def is_published(self):
+        self.hurry_dataplane()
+        return self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info')
+
     def ctl(self, *words):
         return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
 
-    def counters(self):
-        """The shared page, for sluice-load --counters."""
+    def show_counters(self, path):
+        """Makes the shared page appear under this path, for sluice-load --counters."""
         for fd in os.listdir(f'/proc/{self.pid}/fd'):
             if 'sluice-counters' in os.readlink(f'/proc/{self.pid}/fd/{fd}'):
-                return f'/proc/{self.pid}/fd/{fd}'
+                os.symlink(f'/proc/{self.pid}/fd/{fd}', path)
+                return path
         raise Trouble('the dataplane has no page of counters')
 
     def kill(self):
@@ -170,20 +174,27 @@ class Sluice:
 
 
 class Load:
-    """A run of sluice-load."""
+    """A run of sluice-load, begun; finish() waits for its end."""
 
-    def __init__(self, laboratory, mode, *arguments, namespace=None, check=True, timeout=300):
+    def __init__(self, laboratory, mode, *arguments, namespace=None):
         command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
         hurry()
-        process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        output, words = process.communicate(timeout=timeout)
+        self.mode = mode
+        self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, check=True, timeout=300):
+        try:
+            output, words = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Trouble(f'sluice-load {self.mode} did not end in {timeout} s') from None
         self.words = [line for line in words.splitlines() if line != 'ready']
-        self.status = process.returncode
+        self.status = self.process.returncode
         self.result = json.loads(output) if output.strip() else None
         if self.result is None or (check and self.status != 0):
-            raise Trouble(f'sluice-load {mode} ended with status {self.status}: ' + '; '.join(self.words))
-        self.windows = self.result['windows']
-        self.total = self.result['total']
+            raise Trouble(f'sluice-load {self.mode} ended with status {self.status}: ' + '; '.join(self.words))
+        self.windows, self.total = self.result['windows'], self.result['total']
+        return self
 
 
 def memif(laboratory, role, zero_copy=False):
@@ -191,15 +202,14 @@ def memif(laboratory, role, zero_copy=False):
     return device + (',zero-copy=yes' if zero_copy else '')
 
 
-def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, mbufs=None):
+def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, role='client'):
     """What sluice-load is told in order to sit on both ends of the Sluice above."""
     count = f'*{clients}' if clients > 1 else ''
-    arguments = ['--device', memif(laboratory, 'client', zero_copy=huge), '--address', f'10.10.0.2/16{count}', '--target', f'{PROXY}:{port}',
+    arguments = ['--device', memif(laboratory, role, zero_copy=huge and role == 'client'), '--address', f'10.10.0.2/16{count}', '--target', f'{PROXY}:{port}',
                  '--serve', f'{BACKEND}/16:8080' + (f'*{n_backends}' if n_backends > 1 else '')]
+    # Only a client shows its memory to the other side, which then has to be one file.
     if huge:
         arguments += ['--huge-pages']
-    if mbufs:
-        arguments += ['--mbufs', mbufs]
     if connections:
         arguments += ['--connections', connections]
     return arguments

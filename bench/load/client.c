@@ -204,6 +204,7 @@ static bool start_tls(struct generator *generator, struct client *client)
 		if (generator->scripts.sessions.n < SESSIONS_MAX)
 			config = &script->tls->collecting;
 	}
+	client->offered = params.session != NULL;
 	if (tls == NULL)
 		return fail(generator, client, LOAD_ERROR_NO_ROOM);
 	tls_conn_init(tls);
@@ -277,7 +278,7 @@ static bool step_handshaking(struct generator *generator, struct client *client)
 		generator->now->n_resumed++;
 	else
 		generator->now->n_full++;
-	if (client->script->resume && !report->resumed && generator->scripts.sessions.n != 0)
+	if (client->offered && !report->resumed)
 		note_error(generator, LOAD_ERROR_NOT_RESUMED, "%s", load_error_text(LOAD_ERROR_NOT_RESUMED));
 	leg_finish_handshake(legs, &client->leg);
 	add_latency(generator, LATENCY_HANDSHAKE, client->intended_tsc);

@@ -43,6 +43,7 @@ struct client {
 	uint8_t state;
 	uint8_t mail_step;
 	bool asked;     // the request's head is sent
+	bool offered;   // a session to be resumed
 	bool answering; // the first bytes of the server's flight have come
 	struct message answer;
 };

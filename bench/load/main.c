@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	UP_S = 10,            // the port and its addresses have so long to come up
+	UP_S = 30,            // the port and its addresses have so long to come up
 	PROGRESS_US = 250000, // between two lines
 	DRAIN_MS = 300,
 	IDLE_OPEN_S = 600 // idle connections have so long to be opened
@@ -113,10 +113,6 @@ int main(int argc, char **argv)
 
 	load_options_read(argc, argv, &options);
 	clock_init();
-	if (options.counters != NULL && !watched_open(&watched, options.counters, &reason)) {
-		(void)fprintf(stderr, "sluice-load: --counters: %s %s\n", options.counters, reason);
-		return 2;
-	}
 	station_open(&station, &options);
 	generator_open(&generator, &station);
 	economies = (struct economies){.crypto = &station.crypto,
@@ -130,6 +126,10 @@ int main(int argc, char **argv)
 	(void)sigaction(SIGINT, &action, NULL);
 	come_up();
 	(void)fprintf(stderr, "ready\n");
+	if (options.counters != NULL && !watched_open(&watched, options.counters, &reason)) {
+		(void)fprintf(stderr, "sluice-load: --counters: %s %s\n", options.counters, reason);
+		return 2;
+	}
 	if (options.mode == LOAD_SERVE) {
 		while (run(&warm_up, 1, NULL))
 			;

@@ -69,7 +69,7 @@ struct load_options {
 	uint32_t core;
 	uint32_t n_mbufs;
 	uint32_t buffer_len; // bytes in flight of a connection, each way; 0: TCP's own limits
-	uint32_t without; // port capabilities not to use
+	uint32_t without;    // port capabilities not to use
 	uint16_t mtu;
 	bool huge_pages;
 	// TLS.
