@@ -64,9 +64,12 @@ static bool run(struct statistics *statistics, double seconds, bool (*until)(voi
 	return !stop;
 }
 
+// Whoever starts a proxy lets its page of counters appear when the proxy is ready.
 static bool is_up(void)
 {
-	return station_is_up(&station);
+	const char *counters = generator.options->counters;
+
+	return station_is_up(&station) && (counters == NULL || access(counters, R_OK) == 0);
 }
 
 static void measure(const struct load_options *options, struct report *report)
