@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, 'tests', 'system'))
 import lab  # noqa: E402  (the path above must be set first)
 import snapshot  # noqa: E402
 
-LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/sluice-load'))
+LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/load/sluice-load'))
 PROXY, PROXY_BACK, BACKEND = '10.10.255.254', '10.20.255.254', '10.20.0.2'
 NAME = 'load.test'
 # What is measured goes before whatever else the machine does.

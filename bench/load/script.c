@@ -2,6 +2,7 @@
 #include "load/script.h"
 
 #include "base/assert.h"
+#include "crypto/group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,8 @@ static void choose_suites(
 	*out = (struct tls_preferences){defaults, 3};
 	if (options->suite == 0)
 		return;
-	tls->suites[0] = options->suite;
-	*out = (struct tls_preferences){tls->suites, 1};
+	tls->suite = options->suite;
+	*out = (struct tls_preferences){&tls->suite, 1};
 }
 
 static void choose_signatures(
@@ -48,15 +49,17 @@ static void choose_signatures(
 static void make_tls(
 	struct scripts *scripts, struct script_tls *tls, const struct load_options *options, uint16_t version)
 {
-	static const uint16_t default_group = 0x001d;
 	struct tls_client_config *config = &tls->plain;
 	const char *reason = "";
 
-	tls->group = options->group != 0 ? options->group : default_group;
+	// In TLS 1.2 the certificate's curve has to be among them, too (RFC 8422 5.1).
+	tls->groups[0] = options->group != 0 ? options->group : GROUP_X25519;
+	tls->groups[1] = GROUP_SECP256R1;
 	config->common.version_min = version != 0 ? version : TLS_VERSION_12;
 	config->common.version_max = version != 0 ? version : TLS_VERSION_13;
 	choose_suites(tls, options, &config->common.suites);
-	config->common.groups = (struct tls_preferences){&tls->group, 1};
+	config->common.groups = (struct tls_preferences){
+		tls->groups, version == TLS_VERSION_13 || tls->groups[0] == GROUP_SECP256R1 ? 1 : 2};
 	choose_signatures(tls, options, &config->common.signatures);
 	config->common.verifier = &scripts->trust.base;
 	tls->collecting = *config;

@@ -24,7 +24,7 @@ enum {
 // What the scripts of one process say about TLS.
 struct script_tls {
 	uint16_t version_min, version_max;
-	uint16_t suites[2], group, signature;
+	uint16_t suite, groups[2], signature;
 	struct tls_client_config collecting; // takes tickets
 	struct tls_client_config plain;
 };
