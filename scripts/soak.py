@@ -38,7 +38,7 @@ def system(_seconds):
     for program in ('build/dataplane/sluice-dataplane', 'build/tests/seam/sluice-dataplane-trap'):
         for test in sorted(glob.glob('tests/system/test_*.py')):
             yield f'{os.path.basename(program)}: {os.path.basename(test)}', ['python3', test], {
-                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000'}
+                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000', 'SLUICE_LOAD_ALL': '1'}
 
 
 def sim(seconds):

@@ -224,6 +224,8 @@ void generator_close(struct generator *generator)
 	for (uint32_t idx = 0; idx < generator->clients.n_items; idx++)
 		if (pool_in_use(&generator->clients, idx))
 			client_drop(generator, pool_at(&generator->clients, idx));
+	// The resets leave before the port goes.
+	(void)station_send(generator->station);
 	scripts_destroy(&generator->scripts);
 	serve_close(&generator->serve);
 	arena_destroy(&generator->arena);
