@@ -96,6 +96,25 @@ def certificates(folder, kinds):
     return '\n'.join(lines)
 
 
+def machine():
+    def first(path, word):
+        with open(path, encoding='ascii') as f:
+            return next((line.split(':', 1)[1].strip() for line in f if line.startswith(word)), '?')
+    return {'cpu': first('/proc/cpuinfo', 'model name'), 'cores': os.cpu_count(), 'kernel': os.uname().release, 'load_before': os.getloadavg()[0],
+            'memory': first('/proc/meminfo', 'MemTotal'), 'flags': [flag for flag in first('/proc/cpuinfo', 'flags').split()
+                                                                    if flag in ('avx512ifma', 'vaes', 'vpclmulqdq', 'sha_ni', 'hypervisor')]}
+
+
+def commit():
+    return subprocess.run(['git', '-C', ROOT, 'rev-parse', 'HEAD'], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def tsc_hz():
+    """As the dataplane's own clock measures it."""
+    got = subprocess.run([f'{lab.BUILD}/bench/bench-tls', '--json', '--only', 'nothing'], capture_output=True, text=True, check=True)
+    return json.loads(got.stdout)['machine']['tsc_hz']
+
+
 class Sluice:
     """Sluice under sluice-control on a device of the caller's choice."""
 
