@@ -520,7 +520,10 @@ static bool fail_broken(struct generator *generator, struct client *client)
 		client_drop(generator, client);
 		return true;
 	}
-	// The answer was whole; that the end was announced by a FIN alone is an offence of TLS all the same.
+	// Who said goodbye first may be answered by a FIN alone (RFC 8446 6.1); unasked it is an offence even
+	// after a whole answer.
+	if (leg_is(&client->leg, LEG_TRUNCATED) && client->state == CLIENT_ENDING && !client->answer.close)
+		return end_well(generator, client);
 	if (leg_is(&client->leg, LEG_TRUNCATED) && client->state != CLIENT_HANDSHAKING)
 		return fail(generator, client, LOAD_ERROR_TRUNCATED);
 	if (client->state == CLIENT_CONNECTING)

@@ -219,13 +219,17 @@ void generator_turn(struct generator *generator)
 		generator->now->busy_tsc += clock_tsc() - station->now_tsc;
 }
 
-void generator_close(struct generator *generator)
+void generator_reset(struct generator *generator)
 {
+	generator->draining = true;
 	for (uint32_t idx = 0; idx < generator->clients.n_items; idx++)
 		if (pool_in_use(&generator->clients, idx))
 			client_drop(generator, pool_at(&generator->clients, idx));
-	// The resets leave before the port goes.
-	(void)station_send(generator->station);
+}
+
+void generator_close(struct generator *generator)
+{
+	generator_reset(generator);
 	scripts_destroy(&generator->scripts);
 	serve_close(&generator->serve);
 	arena_destroy(&generator->arena);

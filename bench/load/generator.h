@@ -81,7 +81,11 @@ struct generator {
 void generator_open(struct generator *generator, struct station *station);
 void generator_turn(struct generator *generator);
 
-// Resets every connection and gives back what it holds.
+// Resets every client's connection. Turns afterwards let the resets leave and the other side fall silent:
+// memif's driver does not bear a peer that goes away in the middle of a burst.
+void generator_reset(struct generator *generator);
+
+// Gives back what it holds.
 void generator_close(struct generator *generator);
 
 // --- client.c ---

@@ -18,8 +18,9 @@
 enum {
 	UP_S = 30,            // the port and its addresses have so long to come up
 	PROGRESS_US = 250000, // between two lines
-	DRAIN_MS = 300,
-	IDLE_OPEN_S = 600 // idle connections have so long to be opened
+	DRAIN_MS = 100,       // what is under way may end
+	SILENCE_MS = 100,     // after the resets
+	IDLE_OPEN_S = 600     // idle connections have so long to be opened
 };
 
 static struct station station;
@@ -149,6 +150,9 @@ int main(int argc, char **argv)
 		stop = 0;
 		(void)run(&drained, DRAIN_MS * 1e-3, NULL);
 	}
+	generator_reset(&generator);
+	stop = 0;
+	(void)run(&drained, SILENCE_MS * 1e-3, NULL);
 	generator_close(&generator);
 	economies_end();
 	free(report.windows);

@@ -3,7 +3,6 @@
 
 #include "crypto/group.h"
 #include "crypto/scheme.h"
-#include "tls/suite.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>

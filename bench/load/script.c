@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "crypto/group.h"
+#include "tls/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +24,21 @@ const struct tls_session *scripts_session(struct scripts *scripts)
 	return n != 0 ? &sessions->slots[sessions->next++ % n] : NULL;
 }
 
-static void choose_suites(
-	struct script_tls *tls, const struct load_options *options, struct tls_preferences *out)
+// The one that was asked for, unless these versions have no such suite (the mix has a kind of TLS 1.2).
+static void choose_suites(struct script_tls *tls, const struct load_options *options, uint16_t version)
 {
 	// AES-128 by default, as the figures of PERFORMANCE.md have it.
 	static const uint16_t defaults[] = {0x1301, 0xc02b, 0xc02f};
+	const struct tls_suite *suite = options->suite != 0 ? tls_suite_find(options->suite) : NULL;
 
-	*out = (struct tls_preferences){defaults, 3};
-	if (options->suite == 0)
+	tls->plain.common.suites = (struct tls_preferences){defaults, 3};
+	tls->plain.common.version_min = version != 0 ? version : TLS_VERSION_12;
+	tls->plain.common.version_max = version != 0 ? version : TLS_VERSION_13;
+	if (suite == NULL || (version != 0 && version != suite->version))
 		return;
 	tls->suite = options->suite;
-	*out = (struct tls_preferences){&tls->suite, 1};
+	tls->plain.common.suites = (struct tls_preferences){&tls->suite, 1};
+	tls->plain.common.version_min = tls->plain.common.version_max = suite->version;
 }
 
 static void choose_signatures(
@@ -55,9 +60,7 @@ static void make_tls(
 	// In TLS 1.2 the certificate's curve has to be among them, too (RFC 8422 5.1).
 	tls->groups[0] = options->group != 0 ? options->group : GROUP_X25519;
 	tls->groups[1] = GROUP_SECP256R1;
-	config->common.version_min = version != 0 ? version : TLS_VERSION_12;
-	config->common.version_max = version != 0 ? version : TLS_VERSION_13;
-	choose_suites(tls, options, &config->common.suites);
+	choose_suites(tls, options, version);
 	config->common.groups = (struct tls_preferences){
 		tls->groups, version == TLS_VERSION_13 || tls->groups[0] == GROUP_SECP256R1 ? 1 : 2};
 	choose_signatures(tls, options, &config->common.signatures);
@@ -146,6 +149,11 @@ void scripts_make(struct scripts *scripts, const struct load_options *options)
 	*scripts = (struct scripts){.n = 0};
 	scripts->sessions.slots = calloc(SESSIONS_MAX, sizeof(struct tls_session));
 	SLUICE_ASSERT(scripts->sessions.slots != NULL);
+	if (options->suite != 0 && options->version != 0 &&
+		tls_suite_find(options->suite)->version != options->version) {
+		(void)fprintf(stderr, "sluice-load: --suite: that version of TLS has no such suite\n");
+		exit(2);
+	}
 	if (!trust_init(&scripts->trust, options->ca, options->name)) {
 		(void)fprintf(stderr, "sluice-load: %s\n", scripts->trust.reason);
 		exit(2);

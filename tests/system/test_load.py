@@ -24,8 +24,11 @@ SHORT = ('--warm-up', '0.1', '--duration', '1' if ALL else '0.3', '--timeout', '
 PEER, OWN = '198.51.100.2', '198.51.100.10'
 
 
-def run(laboratory, *arguments, namespace=None, status=0):
-    load = rig.Load(laboratory, *arguments, namespace=namespace).finish(check=False, timeout=60)
+def run(laboratory, *arguments, namespace=None, status=0, sluice=None):
+    try:
+        load = rig.Load(laboratory, *arguments, namespace=namespace).finish(check=False, timeout=60)
+    except rig.Trouble as trouble:
+        raise AssertionError(f'{arguments}: {trouble}\n{sluice.read_log() if sluice else ""}') from None
     assert load.status == status, (arguments, load.status, load.words)
     return load
 
@@ -64,7 +67,7 @@ def every_mode_against_sluice(laboratory):
     counters = sluice.show_counters(f'{laboratory.folder}/counters')
     for number, (name, arguments, wanted) in enumerate(modes()):
         # New addresses each time: what the run before left in TIME-WAIT would not answer a newcomer's SYN.
-        load = run(laboratory, *arguments, *rig.memif_load(laboratory, huge=False, clients=4, first=f'10.10.{number}.2'), '--ca', f'{laboratory.folder}/ca.pem', '--counters', counters)
+        load = run(laboratory, *arguments, *rig.memif_load(laboratory, huge=False, clients=4, first=f'10.10.{number}.2'), '--ca', f'{laboratory.folder}/ca.pem', '--counters', counters, sluice=sluice)
         assert load.total[wanted] > 0, (name, load.total)
         assert not load.total['errors'], (name, load.total)
         assert load.windows[0]['proxy']['worker_turns'] > 0, name
