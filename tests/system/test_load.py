@@ -43,15 +43,15 @@ MODES = [
     ('p384', 'handshake', ('--group', 'p384', '--suite', 'aes256-gcm'), 'handshakes_full'),
     ('fresh shares', 'handshake', ('--shares', '0', '--verify', '0'), 'handshakes_full'),
     ('open loop', 'handshake', ('--rate', '200'), 'conversations'),
-    ('*rps', 'rps', ('--body', '100'), 'requests'),
+    ('rps', 'rps', ('--body', '100'), 'requests'),
     ('download', 'bulk', ('--connections', '4'), 'bytes_down'),
     ('upload', 'bulk', ('--connections', '4', '--direction', 'up', '--body', '300000'), 'requests'),
     ('*both', 'bulk', ('--connections', '4', '--direction', 'both'), 'bytes_up'),
-    ('*idle', 'idle', ('--connections', '300', '--trickle', '0.2'), 'requests'),
+    ('idle', 'idle', ('--connections', '300', '--trickle', '0.2'), 'requests'),
     ('*mix', 'mix', (), 'conversations'),
     ('syn', 'flood', ('--flood', 'syn', '--rate', '5000'), 'flood'),
     ('half-open', 'flood', ('--flood', 'half-open', '--rate', '500'), 'flood'),
-    ('*hello', 'flood', ('--flood', 'client-hello', '--rate', '500', '--connections', '1000'), 'flood'),
+    ('hello', 'flood', ('--flood', 'client-hello', '--rate', '500', '--connections', '1000'), 'flood'),
     ('garbage', 'flood', ('--flood', 'garbage', '--rate', '500'), 'flood'),
 ]
 
@@ -67,7 +67,7 @@ def every_mode_against_sluice(laboratory):
     counters = sluice.show_counters(f'{laboratory.folder}/counters')
     for number, (name, arguments, wanted) in enumerate(modes()):
         # New addresses each time: what the run before left in TIME-WAIT would not answer a newcomer's SYN.
-        load = run(laboratory, *arguments, *rig.memif_load(laboratory, huge=False, clients=4, first=f'10.10.{number}.2'), '--ca', f'{laboratory.folder}/ca.pem', '--counters', counters, sluice=sluice)
+        load = run(laboratory, *arguments, *rig.memif_load(laboratory, huge=False, mbufs=8192, clients=4, first=f'10.10.{number}.2'), '--ca', f'{laboratory.folder}/ca.pem', '--counters', counters, sluice=sluice)
         assert load.total[wanted] > 0, (name, load.total)
         assert not load.total['errors'], (name, load.total)
         assert load.windows[0]['proxy']['worker_turns'] > 0, name
@@ -171,7 +171,7 @@ def every_mode_against_nginx(laboratory):
         mode = arguments[0]
         if mode == 'bulk' and '--body' not in arguments:
             arguments += ['--body', str(1 << 25)]
-        if not ALL and name not in ('*full', '*both'):
+        if not ALL and name not in ('*full',):
             continue
         load = veth.load(mode, *arguments[len(SHORT) + 1:])
         assert load.total[wanted] > 0, (name, load.total)
@@ -208,12 +208,11 @@ def what_is_wrong_is_noticed(laboratory):
     cases = [
         (8080, answering(good), None),
         (8081, answering(good[:500] + b'?' + good[501:]), 'corrupt'),
-        (8082, answering(good[1:] + b'x'), 'corrupt'),
         (8083, answering(good[:700], announced=1024), 'short'),
         (8084, silent, 'lost'),
-        (8085, answering(b'', announced=0), None),
-        (8086, rude, 'answer'),
     ]
+    if ALL:
+        cases += [(8082, answering(good[1:] + b'x'), 'corrupt'), (8085, answering(b'', announced=0), None), (8086, rude, 'answer')]
     for port, talk, error in cases:
         veth.serve(talk, port)
         load = veth.load('handshake', *plain, port=port, short=brief, status=1 if error else 0)
@@ -283,8 +282,8 @@ def wrong_certificates_and_signatures(laboratory):
     assert trusted.total['verified'] > 0
     other = veth.load(*base, '--ca', veth.certificates['rsa'][0], port=8443, short=brief, status=1)
     assert 'certificate is refused' in other.result['trouble'], other.result['trouble']
-    name = veth.load(*base, '--ca', veth.certificates['ec'][0], '--name', 'other.test', port=8443, short=brief, status=1)
-    assert 'ostname mismatch' in name.result['trouble'], name.result['trouble']
+    name = ALL and veth.load(*base, '--ca', veth.certificates['ec'][0], '--name', 'other.test', port=8443, short=brief, status=1)
+    assert not ALL or 'ostname mismatch' in name.result['trouble'], name
     # The same server behind the relay, on this namespace's loopback.
     listener = socket.create_server(('127.0.0.1', 0))
 
@@ -313,5 +312,5 @@ def bad_options_are_refused(laboratory):
 
 if __name__ == '__main__':
     lab.need('nginx', 'openssl', 'curl', 'ethtool')
-    lab.main([bad_options_are_refused, every_mode_against_sluice, starttls, every_mode_against_nginx, what_is_wrong_is_noticed,
+    lab.main([bad_options_are_refused, every_mode_against_sluice, *([starttls] if ALL else []), every_mode_against_nginx, what_is_wrong_is_noticed,
               wrong_certificates_and_signatures])
