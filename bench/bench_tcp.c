@@ -12,7 +12,8 @@
 //   tcp_pure_ack_tsc      building one and taking one
 //   tcp_open_close_*      a connection from SYN to the last acknowledgement of its FIN, without data
 //   tcp_bytes_per_idle_connection, tcp_held   N connections opened and held
-#include "measure.h"
+//   tcp_goodput_virtual_* Mbit/s over a lossy wire, see bench_tcp.h
+#include "bench_tcp.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -26,10 +27,13 @@
 #include <stdlib.h>
 
 enum {
-	SAMPLES = 31,
-	SAMPLES_QUICK = 7,
-	SEGMENTS_PER_SAMPLE = 30000,
-	OPENS_PER_SAMPLE = 3000,
+	// Short samples and many: whatever interrupts one spoils only that one.
+	SAMPLES = 63,
+	SAMPLES_QUICK = 15,
+	SEGMENTS_PER_SAMPLE = 5000,
+	SEGMENTS_WARM_UP = 30000,
+	ACKS_PER_SAMPLE = 2000,
+	OPENS_PER_SAMPLE = 960,
 	OPENS_AT_ONCE = 32,
 	RECORD_LEN = 16384,
 	TURN_US = 20,
@@ -124,22 +128,12 @@ static void open_twin(uint32_t n_conns, uint32_t capabilities)
 	memset(spent, 0, sizeof spent);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-// Median and lowest of a row's samples, as two figures.
 static void report(struct measure *measure, const char *name, double *samples, uint32_t n)
 {
-	char lowest[96];
+	const struct measure_row row = {.name = name, .lanes = 1};
+	double none[SAMPLES_MAX] = {0};
 
-	qsort(samples, n, sizeof samples[0], compare);
-	measure_value(measure, name, "tsc", samples[n / 2]);
-	(void)snprintf(lowest, sizeof lowest, "%s_lowest", name);
-	measure_value(measure, lowest, "tsc", samples[0]);
+	measure_samples(measure, &row, samples, none, n);
 }
 
 // --- bulk ---
@@ -226,7 +220,7 @@ static void bulk_rows(struct measure *measure, uint32_t n_samples, uint32_t capa
 	connect_one();
 	record = twin_app_buffer();
 	SLUICE_ASSERT(record != NULL && rte_pktmbuf_append(record, RECORD_LEN) != NULL);
-	(void)bulk(record, SEGMENTS_PER_SAMPLE); // the window opens, the caches warm up
+	(void)bulk(record, SEGMENTS_WARM_UP); // the window opens, the caches warm up
 	for (uint32_t i = 0; i < n_samples; i++) {
 		uint64_t before = twin_count(&twin, 1, COUNTER_TCP_RX_SEGMENTS);
 		uint64_t n;
@@ -263,7 +257,7 @@ static void ack_rows(struct measure *measure, uint32_t n_samples)
 		uint64_t before = twin_count(&twin, 0, COUNTER_TCP_RX_SEGMENTS);
 
 		memset(spent, 0, sizeof spent);
-		for (uint32_t k = 0; k < SEGMENTS_PER_SAMPLE / 10; k++) {
+		for (uint32_t k = 0; k < ACKS_PER_SAMPLE; k++) {
 			struct tcp_conn *conn = tcp_conn_at(tcp_of(0), ends[0]);
 
 			rte_mbuf_refcnt_update(record, 1);
@@ -433,6 +427,7 @@ int main(int argc, char **argv)
 	ack_rows(measure, measure_options.n_samples);
 	open_close_rows(measure, measure_options.n_samples);
 	held_rows(measure, n_held);
+	bench_tcp_goodput_rows(measure, measure_options.n_samples == SAMPLES_QUICK);
 	measure_finish(measure);
 	return 0;
 }

@@ -268,7 +268,8 @@ static struct snapshot_listener listener_record(const struct config_listener *li
 		.reject_unknown_name = listener->reject_unknown_sni,
 		.client_auth = (uint8_t)listener->client_auth.mode,
 		.client_auth_depth = (uint8_t)listener->client_auth.depth,
-		.log_handshakes = listener->log_handshakes};
+		.log_handshakes = listener->log_handshakes,
+		.log_connections = listener->log_handshakes};
 }
 
 static void add_listener(struct text *records, const struct config_listener *listener,

@@ -24,7 +24,8 @@ static uint64_t layout_hash(void)
 
 bool counter_page_create(struct counter_page *page, uint32_t n_workers, uint64_t tsc_hz)
 {
-	const size_t len = sizeof(struct counter_page_header) + n_workers * sizeof(struct counters);
+	const size_t counters_len = sizeof(struct counter_page_header) + n_workers * sizeof(struct counters);
+	const size_t len = counters_len + tally_page_len(n_workers);
 	struct counter_page_header *header;
 
 	*page = (struct counter_page){
@@ -50,7 +51,9 @@ bool counter_page_create(struct counter_page *page, uint32_t n_workers, uint64_t
 		.block_offset = sizeof *header,
 		.block_stride = sizeof(struct counters),
 		.tsc_hz = tsc_hz,
+		.tally_offset = counters_len,
 	};
+	tally_page_init(&page->tallies, page->start, counters_len, n_workers);
 	return true;
 fail:
 	(void)close(page->fd);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "tally_page.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@ struct counter_page {
 	int fd;
 	size_t len;
 	void *start;
+	struct tally_page tallies;
 };
 
 // False: errno says why. Nobody who gets the descriptor can write to the page or resize it.

@@ -164,7 +164,9 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 
 	if (!fill_random(&source_key, sizeof source_key))
 		return refuse(reason, "the system gives no random numbers (%s)", strerror(errno));
-	if (!publication_init(&dataplane->publication, dataplane->workers, n_workers, &dataplane->net_config))
+	if (!publication_init(&dataplane->publication, dataplane->workers, n_workers,
+		    &(struct deployment_base){
+			    .net = &dataplane->net_config, .tallies = &dataplane->counter_page.tallies}))
 		return refuse(reason, "no memory for certificates: %s", strerror(errno));
 
 	for (uint32_t i = 0; i < n_workers; i++) {
@@ -173,6 +175,7 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 		worker->setup = (struct worker_setup){
 			.net_config = &dataplane->net_config,
 			.counters = counter_page_worker(&dataplane->counter_page, i),
+			.tallies = tally_page_worker(&dataplane->counter_page.tallies, i),
 			.exchange = dataplane->exchange,
 			.tx_pool = dataplane->tx_pools[i],
 			.record_pool = dataplane->record_pools[i],

@@ -9,6 +9,7 @@
 #include "proxy/proxy.h"
 #include "records.h"
 #include "snapshot.h"
+#include "tally_page.h"
 #include "tls/names.h"
 
 #include <stdarg.h>
@@ -83,6 +84,13 @@ static struct span keep(struct decoding *decoding, struct span bytes)
 	return span_of(copy, bytes.len);
 }
 
+// A name whose end was checked.
+static const char *keep_name(struct decoding *decoding, const char *name)
+{
+	// The terminating zero is one more byte than keep copies, and memory of the arena is zero.
+	return (const char *)keep(decoding, span_of_string(name)).data;
+}
+
 // ---- backends
 // -------------------------------------------------------------------------------------------------------
 
@@ -109,6 +117,23 @@ static bool choose_source(const struct net_config *net, const struct ip_addr *se
 	return any != NULL;
 }
 
+static uint32_t use_server_row(
+	struct decoding *decoding, const struct snapshot_server *record, const char *backend)
+{
+	struct deployment *deployment = decoding->deployment;
+	char name[sizeof record->name + 1] = "";
+	uint32_t idx;
+
+	if (deployment->n_server_rows == DEPLOYMENT_SERVERS_MAX)
+		return 0;
+	memcpy(name, record->name, sizeof record->name);
+	idx = tally_page_use_server(deployment->tallies,
+		&(struct tally_server_id){
+			.backend = backend, .name = name, .address = record->address, .port = record->port});
+	deployment->server_rows[deployment->n_server_rows++] = idx;
+	return idx;
+}
+
 static bool read_server(struct decoding *decoding, const char *backend, struct upstream_server_config *out)
 {
 	struct snapshot_server record;
@@ -118,14 +143,10 @@ static bool read_server(struct decoding *decoding, const char *backend, struct u
 		return false;
 	*out = (struct upstream_server_config){
 		.addr = ip_addr_from_bytes(record.address), .port = record.port, .weight = record.weight};
-	// A weight of 0 takes a server out without forgetting it.
-	if (out->weight == 0) {
-		out->weight = 1;
-		out->drain = true;
-	}
 	if (!ip_addr_is_unicast(&out->addr) || record.port == 0 || record.weight > UPSTREAM_WEIGHT_MAX)
 		return refuse(decoding,
 			"snapshot: backend '%s': a server's address, port or weight is impossible", backend);
+	out->tally_idx = use_server_row(decoding, &record, backend);
 	if (record.backup != 0)
 		return refuse(decoding, "snapshot: backend '%s': backup servers are not supported", backend);
 	return true;
@@ -188,6 +209,7 @@ static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_b
 	for (uint32_t i = 0; i < record->n_servers; i++)
 		if (!read_server(decoding, record->name, &pool->servers[i]))
 			return false;
+	out->name = keep_name(decoding, record->name);
 	out->proxy_protocol = (enum proxy_protocol_version)record->proxy;
 	if (!read_sources(decoding, record, out, &source_given))
 		return false;
@@ -205,7 +227,9 @@ static bool read_backends(struct decoding *decoding)
 
 	deployment->pools = take(decoding, n + 1, sizeof *deployment->pools);
 	decoding->backends = take(decoding, n + 1, sizeof *decoding->backends);
-	if (backends == NULL || deployment->pools == NULL || decoding->backends == NULL)
+	deployment->server_rows = take(decoding, DEPLOYMENT_SERVERS_MAX, sizeof *deployment->server_rows);
+	if (backends == NULL || deployment->pools == NULL || decoding->backends == NULL ||
+		deployment->server_rows == NULL)
 		return refuse(decoding, "snapshot: memory is short");
 	deployment->n_pools = n;
 	deployment->proxy.backends = backends;
@@ -393,6 +417,9 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		return refuse(decoding, "snapshot: listener '%s': client certificates are not supported",
 			record->name);
 	*out = (struct proxy_listener){
+		.name = keep_name(decoding, record->name),
+		.log_handshakes = record->log_handshakes != 0,
+		.log_connections = record->log_connections != 0,
 		.route_idx = idx,
 		.pool_idx = record->backend_idx,
 		.reject_unknown_names = record->reject_unknown_name != 0,
@@ -462,6 +489,8 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 	if (!next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &tail) ||
 		!set_common(decoding, &record, idx, &common))
 		return false;
+	common.tally_idx = tally_page_use_listener(deployment->tallies, record.name);
+	deployment->listener_rows[deployment->n_listener_rows++] = common.tally_idx;
 	for (uint32_t i = 0; i < record.n_addresses; i++) {
 		if (!next(decoding, SNAPSHOT_ADDRESS, &address, sizeof address, &tail))
 			return false;
@@ -512,8 +541,10 @@ static bool read_listeners(struct decoding *decoding)
 	decoding->listeners = take(decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *decoding->listeners);
 	decoding->default_certificates = take(decoding, n + 1, sizeof *decoding->default_certificates);
 	deployment->tls = take(decoding, n + 1, sizeof *deployment->tls);
+	deployment->listener_rows = take(decoding, n + 1, sizeof *deployment->listener_rows);
 	if (decoding->rules == NULL || decoding->listeners == NULL ||
-		decoding->default_certificates == NULL || deployment->tls == NULL)
+		decoding->default_certificates == NULL || deployment->tls == NULL ||
+		deployment->listener_rows == NULL)
 		return refuse(decoding, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++)
 		if (!read_listener(decoding, i))
@@ -670,15 +701,25 @@ static bool read_all(struct decoding *decoding)
 // fixed ones and one index of names per default certificate.
 static size_t arena_len(struct span records)
 {
-	return (size_t)DEPLOYMENT_LISTENERS_MAX * sizeof(struct proxy_listener) + 24 * records.len +
-	       (4u << 20);
+	return (size_t)DEPLOYMENT_LISTENERS_MAX * sizeof(struct proxy_listener) +
+	       (size_t)DEPLOYMENT_SERVERS_MAX * sizeof(uint32_t) + 24 * records.len + (4u << 20);
+}
+
+static void drop_rows(const struct deployment *deployment)
+{
+	for (uint32_t i = 0; i < deployment->n_listener_rows; i++)
+		tally_page_drop_listener(deployment->tallies, deployment->listener_rows[i]);
+	for (uint32_t i = 0; i < deployment->n_server_rows; i++)
+		tally_page_drop_server(deployment->tallies, deployment->server_rows[i]);
 }
 
 struct deployment *deployment_decode(struct span records, struct credentials *credentials,
-	const struct net_config *net, char reason[static IPC_REASON_MAX])
+	const struct deployment_base *base, char reason[static IPC_REASON_MAX])
 {
-	struct decoding decoding = {
-		.credentials = credentials, .net = net, .reader = reader_over(records), .reason = reason};
+	struct decoding decoding = {.credentials = credentials,
+		.net = base->net,
+		.reader = reader_over(records),
+		.reason = reason};
 	struct arena arena;
 
 	reason[0] = '\0';
@@ -689,8 +730,10 @@ struct deployment *deployment_decode(struct span records, struct credentials *cr
 	decoding.deployment = arena_alloc(&arena, sizeof *decoding.deployment, 64);
 	SLUICE_ASSERT(decoding.deployment != NULL);
 	decoding.deployment->arena = arena;
+	decoding.deployment->tallies = base->tallies;
 	if (read_all(&decoding))
 		return decoding.deployment;
+	drop_rows(decoding.deployment);
 	// What arrived for a snapshot that was refused stays for the next one.
 	for (uint32_t i = 0; i < decoding.deployment->n_credentials; i++)
 		credentials_unuse(decoding.deployment->credentials[i]);
@@ -703,6 +746,7 @@ void deployment_free(struct deployment *deployment, struct credentials *credenti
 {
 	struct arena arena;
 
+	drop_rows(deployment);
 	for (uint32_t i = 0; i < deployment->n_credentials; i++)
 		credentials_release(credentials, deployment->credentials[i]);
 	arena = deployment->arena;

@@ -43,13 +43,24 @@ struct deployment {
 	uint32_t n_tls;
 	struct credential **credentials; // in use by it
 	uint32_t n_credentials;
+	struct tally_page *tallies;
+	uint32_t *listener_rows; // of the page of tallies, in use by it
+	uint32_t *server_rows;
+	uint32_t n_listener_rows;
+	uint32_t n_server_rows;
 	uint32_t n_workers_left; // that have not let go of it; the main thread's
 };
 
-// NULL: `reason` says what is wrong and nothing has changed. The network's configuration gives the addresses
-// of ours that backends are reached from where the snapshot names none.
+// What deployments rest on.
+struct deployment_base {
+	const struct net_config *net; // its addresses are those that backends are reached from where a
+				      // snapshot names none
+	struct tally_page *tallies; // gives listeners and servers their rows; NULL: all have row 0
+};
+
+// NULL: `reason` says what is wrong and nothing has changed.
 struct deployment *deployment_decode(struct span records, struct credentials *credentials,
-	const struct net_config *net, char reason[static IPC_REASON_MAX]);
+	const struct deployment_base *base, char reason[static IPC_REASON_MAX]);
 
 // No worker uses it any more.
 void deployment_free(struct deployment *deployment, struct credentials *credentials);

@@ -16,13 +16,13 @@ static bool refuse(char *reason, const char *text)
 }
 
 bool publication_init(struct publication *publication, struct worker *workers, uint32_t n_workers,
-	const struct net_config *net)
+	const struct deployment_base *base)
 {
 	const size_t sets_len = PUBLICATION_KEY_SETS * sizeof(struct ticket_key_set);
 
 	publication->workers = workers;
 	publication->n_workers = n_workers;
-	publication->net = net;
+	publication->base = *base;
 	publication->n_live = 0;
 	if (!credentials_init(&publication->credentials, select_resolve_lanes(SELECT_LANES_AUTO)) ||
 		!arena_init(&publication->arena, sets_len + 64))
@@ -124,7 +124,7 @@ bool publication_take_snapshot(struct publication *publication, int fd, char rea
 			reason, "snapshot: connections still use too many earlier ones; try again later");
 	if (!memfd_map(fd, &records, reason))
 		return false;
-	deployment = deployment_decode(records, &publication->credentials, publication->net, reason);
+	deployment = deployment_decode(records, &publication->credentials, &publication->base, reason);
 	memfd_unmap(records);
 	if (deployment == NULL)
 		return false;

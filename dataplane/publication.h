@@ -23,7 +23,7 @@ struct ticket_key_set {
 struct publication {
 	struct worker *workers;
 	uint32_t n_workers;
-	const struct net_config *net;
+	struct deployment_base base;
 	struct credentials credentials;
 	struct arena arena; // the sets of ticket keys
 	struct ticket_key_set *key_sets;
@@ -33,7 +33,7 @@ struct publication {
 
 // False: no memory.
 bool publication_init(struct publication *publication, struct worker *workers, uint32_t n_workers,
-	const struct net_config *net);
+	const struct deployment_base *base);
 
 // The messages of the control link that carry a memfd (ipc.h). The descriptor stays the caller's. False:
 // `reason`.

@@ -72,6 +72,8 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 		.tcp = worker->tcp,
 		.engine = &worker->tls,
 		.counters = setup->counters,
+		.tallies = setup->tallies,
+		.log = &worker->log,
 		.small_pool = setup->tx_pool,
 		.record_pool = setup->record_pool,
 		.n_pairs = setup->n_connections,

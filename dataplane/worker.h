@@ -42,6 +42,7 @@ enum {
 struct worker_setup {
 	const struct net_config *net_config;
 	struct counters *counters;
+	struct tallies tallies;
 	struct exchange *exchange; // NULL with one worker
 	struct rte_mempool *tx_pool;
 	struct rte_mempool *record_pool;

@@ -20,7 +20,8 @@ struct counter_page_header {
 	uint32_t block_offset; // bytes from the start of the page to worker 0's block
 	uint32_t block_stride; // bytes from one worker's block to the next
 	uint64_t tsc_hz;       // rate of the cycle counters
-	uint64_t reserved[3];
+	uint64_t tally_offset; // of tally_page_layout.h's header; 0: there is none
+	uint64_t reserved[2];
 };
 
 _Static_assert(sizeof(struct counter_page_header) == 64, "one cache line");

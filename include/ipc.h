@@ -158,7 +158,7 @@ struct ipc_route {
 _Static_assert(sizeof(struct ipc_header) == 16, "fixed width");
 _Static_assert(sizeof(struct ipc_hello_answer) == 64, "fixed width");
 _Static_assert(sizeof(struct ipc_refused) == 272, "fixed width");
-_Static_assert(sizeof(struct ipc_event) == 272, "fixed width");
+_Static_assert(sizeof(struct ipc_event) == 1040, "fixed width");
 _Static_assert(sizeof(struct ipc_stopped) == 24, "fixed width");
 _Static_assert(sizeof(struct ipc_record_header) == 8, "fixed width");
 _Static_assert(sizeof(struct ipc_dataplane) == 184, "fixed width");

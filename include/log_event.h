@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-	LOG_EVENT_DETAILS_MAX = 240
+	LOG_EVENT_DETAILS_MAX = 1008
 };
 
 enum log_event_kind {
@@ -26,4 +26,4 @@ struct log_event {
 	uint8_t details[LOG_EVENT_DETAILS_MAX];
 };
 
-_Static_assert(sizeof(struct log_event) == 256, "the control link carries events as they are");
+_Static_assert(sizeof(struct log_event) == 1024, "the control link carries events as they are");

@@ -184,8 +184,9 @@ struct snapshot_listener {
 	uint8_t reject_unknown_name;
 	uint8_t client_auth; // enum snapshot_client_auth
 	uint8_t client_auth_depth;
-	uint8_t log_handshakes;
-	uint8_t reserved[5];
+	uint8_t log_handshakes;  // 0, 1: tell of handshakes that succeeded
+	uint8_t log_connections; // 0, 1: tell of each connection's end
+	uint8_t reserved[4];
 };
 
 struct snapshot_address {

@@ -33,9 +33,11 @@ def run(command, **options):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', **options)
 
 
-def build(folder, options=(), compiler=None, targets=()):
+def build(folder, options=(), compiler=None, targets=(), cached=True):
     """Configures and builds; True when it worked. A folder that exists is kept: ninja knows what is out of date."""
     environment = dict(os.environ)
+    if not cached:
+        environment['CCACHE_DISABLE'] = '1'
     if compiler:
         environment['CC'] = compiler
     print(f'building {folder}')
@@ -107,7 +109,7 @@ def stage_tidy():
         return
     shipped = [path for path in ('dataplane/sluice-dataplane', 'control/sluice-control', 'control/sluicectl', 'control/sluice-fetch')
                if os.path.exists(f'build/{path}')]
-    if not shipped or build('build-again', targets=shipped):
+    if not shipped or build('build-again', targets=shipped, cached=False):
         result = run(['python3', 'scripts/tidy.py', '--build', 'build', *(['--again', 'build-again'] if shipped else [])])
         print(result.stdout.splitlines()[-1] if result.stdout else '')
         note('tidy', 'passed' if result.returncode == 0 else 'failed', result.stdout)

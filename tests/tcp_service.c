@@ -6,6 +6,7 @@
 //       [--gateway 192.0.2.254] [--relay PORT=ADDRESS,PORT] [--mtu 1500] [--core 0] [--conns 16384] [--mbufs
 //       32768]
 //       [--without CAPABILITIES]   port_capability bits not to use (4: TSO, 8: chains)
+//       [--user-timeout MS] [--cc cubic|newreno]
 //
 //   7 echo    9 discard    13 accepts and closes at once    19 chargen
 //   --relay   what connects to PORT is connected onward, bytes go both ways by reference
@@ -89,9 +90,11 @@ static struct service_state {
 	const char *device;
 	uint32_t n_relays, n_conns, n_mbufs;
 	uint32_t without;
+	uint32_t user_timeout_ms;
+	enum tcp_cc_kind cc;
 	uint16_t mtu;
 	const char *core;
-} state = {.n_conns = 16384, .n_mbufs = 32768, .mtu = 1500, .core = "0"};
+} state = {.n_conns = 16384, .n_mbufs = 32768, .user_timeout_ms = 180000, .mtu = 1500, .core = "0"};
 
 static volatile sig_atomic_t stop;
 
@@ -170,7 +173,8 @@ static void take_arguments(int argc, char **argv)
 	static const struct option options[] = {{"device", 1, NULL, 'd'}, {"address", 1, NULL, 'a'},
 		{"gateway", 1, NULL, 'g'}, {"relay", 1, NULL, 'r'}, {"mtu", 1, NULL, 'm'},
 		{"core", 1, NULL, 'l'}, {"conns", 1, NULL, 'n'}, {"mbufs", 1, NULL, 'b'},
-		{"without", 1, NULL, 'w'}, {NULL, 0, NULL, 0}};
+		{"without", 1, NULL, 'w'}, {"user-timeout", 1, NULL, 't'}, {"cc", 1, NULL, 'c'},
+		{NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -201,6 +205,12 @@ static void take_arguments(int argc, char **argv)
 			break;
 		case 'w':
 			state.without = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			state.user_timeout_ms = (uint32_t)atoi(optarg);
+			break;
+		case 'c':
+			state.cc = strcmp(optarg, "newreno") == 0 ? TCP_CC_NEWRENO : TCP_CC_CUBIC;
 			break;
 		default:
 			die("usage", "see the head of tests/tcp_service.c");
@@ -283,6 +293,8 @@ static void open_tcp(void)
 	config.receive_memory = (uint64_t)state.n_mbufs / 2 * 2304;
 	config.receive_window_max = 1 << 20;
 	config.resets_per_s = 100000;
+	config.user_timeout_ms = state.user_timeout_ms;
+	config.cc = state.cc;
 	if (getrandom(config.secret, sizeof config.secret, 0) < 0)
 		die("getrandom", "failed");
 	if (!arena_init(&state.arena, tcp_footprint(&config) + net_footprint(&state.net_config) + (64 << 10) +

@@ -93,6 +93,7 @@ static enum counter receive_v6(struct net *net, struct packet *packet, uint8_t t
 	case ICMP6_TIME_EXCEEDED:
 	case ICMP6_PARAMETER_PROBLEM:
 		return icmp_error_receive(net, packet);
+	case ICMP6_MLD_QUERY:
 	case ND_ROUTER_SOLICITATION:
 	case ND_ROUTER_ADVERTISEMENT:
 	case ND_NEIGHBOR_SOLICITATION:
@@ -102,7 +103,7 @@ static enum counter receive_v6(struct net *net, struct packet *packet, uint8_t t
 			net_pass_frame(net, 0, packet->port, packet->mbuf, false);
 			return PACKET_OK;
 		}
-		return nd_receive(net, packet);
+		return type == ICMP6_MLD_QUERY ? mld_receive(net, packet) : nd_receive(net, packet);
 	default:
 		return COUNTER_NET_DROP_ICMP_TYPE;
 	}

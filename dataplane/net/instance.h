@@ -6,6 +6,7 @@
 #include "base/counters.h"
 #include "base/timer_wheel.h"
 #include "net/exchange.h"
+#include "net/mld.h"
 #include "net/neighbor.h"
 #include "net/net.h"
 #include "net/own_address.h"
@@ -33,6 +34,7 @@ struct net_port {
 	bool shared;
 	bool link_up;
 	struct transmit_queue transmit;
+	struct mld mld;
 };
 
 enum {

@@ -4,9 +4,8 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "base/writer.h"
-#include "net/checksum.h"
 #include "net/ethernet.h"
-#include "net/icmp.h"
+#include "net/icmp6_output.h"
 #include "net/instance.h"
 #include "net/output.h"
 
@@ -22,7 +21,7 @@ static const struct ip_addr unspecified;
 static const struct ip_addr all_nodes = {.bytes = {0xff, 0x02, [15] = 1}};
 static const struct ip_addr solicited_node = {.bytes = {0xff, 0x02, [11] = 1, [12] = 0xff}};
 
-static struct ip_addr solicited_node_of(const struct ip_addr *addr)
+struct ip_addr nd_solicited_node_of(const struct ip_addr *addr)
 {
 	struct ip_addr group = solicited_node;
 
@@ -77,27 +76,13 @@ static bool parse(struct span bytes, uint8_t mac_option, struct nd_message *out)
 	       parse_options(&reader, mac_option, out);
 }
 
-// Sends a message whose checksum field is zero.
 static void send(struct net *net, struct net_port *port, struct rte_mbuf *m, const struct ip_addr *source,
 	const struct ip_addr *destination, const uint8_t mac[6])
 {
-	struct wire_icmp *icmp = rte_pktmbuf_mtod(m, struct wire_icmp *);
-	uint16_t len = m->data_len;
-	struct wire_ip6 *ip;
+	const struct icmp6_envelope envelope = {
+		.source = source, .destination = destination, .mac = mac, .hop_limit = ND_HOP_LIMIT};
 
-	icmp->checksum = checksum_finish(
-		checksum_sum(icmp, len, checksum_sum_pseudo(source, destination, IP_PROTOCOL_ICMP6, len)));
-	ip = (struct wire_ip6 *)(void *)rte_pktmbuf_prepend(m, sizeof *ip);
-	SLUICE_ASSERT(ip != NULL);
-	*ip = (struct wire_ip6){
-		.version_class_flow = be32(UINT32_C(6) << 28),
-		.payload_len = be16(len),
-		.next_header = IP_PROTOCOL_ICMP6,
-		.hop_limit = ND_HOP_LIMIT,
-	};
-	memcpy(ip->source, source->bytes, sizeof ip->source);
-	memcpy(ip->destination, destination->bytes, sizeof ip->destination);
-	ethernet_output(net, port, m, mac, ETHERTYPE_IP6);
+	icmp6_output(net, port, m, &envelope);
 }
 
 // Builds a message; mac_option 0 leaves the option out (a question from the unspecified address has none).
@@ -149,7 +134,7 @@ void nd_announce(struct net *net, struct net_port *port, const struct ip_addr *o
 void nd_solicit(struct net *net, struct net_port *port, const struct ip_addr *target, const uint8_t mac[6])
 {
 	const struct own_address *own = own_address_for(&net->own, target, port->idx);
-	struct ip_addr destination = mac != NULL ? *target : solicited_node_of(target);
+	struct ip_addr destination = mac != NULL ? *target : nd_solicited_node_of(target);
 	uint8_t group_mac[6];
 	struct rte_mbuf *m;
 
@@ -164,7 +149,7 @@ void nd_solicit(struct net *net, struct net_port *port, const struct ip_addr *ta
 
 void nd_detect(struct net *net, struct net_port *port, const struct ip_addr *own)
 {
-	struct ip_addr destination = solicited_node_of(own);
+	struct ip_addr destination = nd_solicited_node_of(own);
 	uint8_t mac[6];
 	struct rte_mbuf *m;
 

@@ -22,5 +22,8 @@ void nd_announce(struct net *net, struct net_port *port, const struct ip_addr *o
 // Asks whether anyone else has this address, from the unspecified address.
 void nd_detect(struct net *net, struct net_port *port, const struct ip_addr *own);
 
+// The group in which an address is asked for (RFC 4291 2.7.1).
+struct ip_addr nd_solicited_node_of(const struct ip_addr *addr);
+
 // Whether it is all-nodes or a solicited-node group (RFC 4291 2.7.1): the only groups that we are in.
 bool nd_is_our_group(const struct ip_addr *addr);

@@ -41,6 +41,8 @@ static bool init_port(struct net *net, uint8_t idx, struct arena *arena)
 		.shared = !own_queue,
 	};
 	memcpy(port->mac, info->mac, sizeof port->mac);
+	timer_init(&port->mld.timer.timer);
+	port->mld.timer.kind = NET_TIMER_MLD;
 	return transmit_init(&port->transmit, arena, net->config.tx_queue_len);
 }
 
@@ -275,10 +277,13 @@ static void poll_links(struct net *net)
 			continue;
 		port->link_up = up;
 		log_link(net, port);
-		if (up)
+		if (up) {
+			// RFC 4862 5.4.2: the group is joined before anyone is asked in it.
+			mld_start(net, port);
 			own_addresses_start(net, i);
-		else
+		} else {
 			neighbor_link_down(net, i);
+		}
 	}
 	timer_start(&net->timers, &net->link_timer.timer, net->now_us + NET_LINK_POLL_US);
 }
@@ -291,6 +296,9 @@ static void expire(struct net *net, struct net_timer *timer)
 		break;
 	case NET_TIMER_OWN_ADDRESS:
 		own_address_timeout(net, LIST_ITEM(timer, struct own_address, timer));
+		break;
+	case NET_TIMER_MLD:
+		mld_timeout(net, LIST_ITEM(timer, struct net_port, mld.timer));
 		break;
 	default:
 		poll_links(net);

@@ -8,6 +8,7 @@
 enum net_timer_kind {
 	NET_TIMER_NEIGHBOR,
 	NET_TIMER_OWN_ADDRESS,
+	NET_TIMER_MLD,
 	NET_TIMER_LINK
 };
 

@@ -23,6 +23,7 @@ struct packet {
 	uint8_t protocol;
 	uint8_t hop_limit;
 	uint8_t ecn;
+	bool is_query;     // of multicast listener discovery, with the router alert option
 	bool link_unicast; // sent to our link address
 	bool passed;       // from another worker, which found that it is ours
 	bool forwarded;    // ... by net_forward

@@ -12,10 +12,12 @@
 // done where there are many.
 #include "net/receive.h"
 
+#include "base/reader.h"
 #include "net/arp.h"
 #include "net/checksum.h"
 #include "net/ethernet.h"
 #include "net/icmp.h"
+#include "net/icmp6_output.h"
 #include "net/instance.h"
 #include "net/nd.h"
 #include "net/packet.h"
@@ -121,6 +123,45 @@ static enum counter refused_next_header(uint8_t next_header)
 	}
 }
 
+// RFC 2711 2.1, RFC 8200 4.2: the option of multicast listener discovery, once, and padding of any form.
+static bool is_router_alert(struct span options)
+{
+	struct reader reader = reader_over(options);
+	uint32_t n_alerts = 0;
+
+	while (reader_ok(&reader) && reader_left(&reader) != 0) {
+		uint8_t type = reader_u8(&reader);
+		uint8_t len;
+
+		if (type == IP6_OPTION_PAD1)
+			continue;
+		len = reader_u8(&reader);
+		if (type == IP6_OPTION_ROUTER_ALERT && len == 2 && reader_u16(&reader) == 0)
+			n_alerts++;
+		else if (type == IP6_OPTION_PADN)
+			reader_skip(&reader, len);
+		else
+			return false;
+	}
+	return reader_ok(&reader) && n_alerts == 1;
+}
+
+// RFC 3810 5.1: a listener query, the one message of use to us that has an extension header, and always this
+// one.
+static bool parse_query(struct packet *packet)
+{
+	if (packet->hop_limit != MLD_HOP_LIMIT || packet->transport_len < ROUTER_ALERT_LEN + WIRE_ICMP_LEN ||
+		packet->transport[0] != IP_PROTOCOL_ICMP6 || packet->transport[1] != 0 ||
+		packet->transport[ROUTER_ALERT_LEN] != ICMP6_MLD_QUERY ||
+		!is_router_alert(span_of(packet->transport + 2, ROUTER_ALERT_LEN - 2)))
+		return false;
+	packet->protocol = IP_PROTOCOL_ICMP6;
+	packet->transport += ROUTER_ALERT_LEN;
+	packet->transport_len -= ROUTER_ALERT_LEN;
+	packet->is_query = true;
+	return true;
+}
+
 // RFC 8200 3. No extension header is walked: the first one ends the packet.
 static enum counter parse_ip6(struct packet *packet)
 {
@@ -142,6 +183,8 @@ static enum counter parse_ip6(struct packet *packet)
 	packet->transport = packet->ip + WIRE_IP6_LEN;
 	if (ip_addr_is_v4(&packet->source) || ip_addr_is_v4(&packet->destination))
 		return COUNTER_NET_DROP_SOURCE;
+	if (packet->protocol == IP6_HOP_BY_HOP && parse_query(packet))
+		return PACKET_OK;
 	if (packet->protocol != IP_PROTOCOL_TCP && packet->protocol != IP_PROTOCOL_ICMP6)
 		return refused_next_header(packet->protocol);
 	return PACKET_OK;
@@ -175,7 +218,7 @@ static enum counter accept_addresses(const struct net *net, struct packet *packe
 
 	packet->own = find_own(net, packet);
 	if (packet->own == NULL) {
-		if (!is_nd || !nd_is_our_group(&packet->destination))
+		if (!(is_nd || packet->is_query) || !nd_is_our_group(&packet->destination))
 			return COUNTER_NET_DROP_DESTINATION;
 	} else if (!packet->link_unicast) {
 		// RFC 1122 3.3.6: a unicast packet in a broadcast frame is somebody's mistake.

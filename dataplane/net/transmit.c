@@ -5,6 +5,10 @@
 
 #include <rte_mbuf.h>
 
+enum {
+	STUCK_US = 100 * 1000
+};
+
 bool transmit_init(struct transmit_queue *queue, struct arena *arena, uint32_t capacity)
 {
 	*queue = (struct transmit_queue){.mask = capacity - 1};
@@ -62,9 +66,21 @@ static uint32_t pass_run(struct net *net, struct net_port *port, struct rte_mbuf
 	return i;
 }
 
+// Something waits and nothing of it was taken.
+static void stuck(struct net *net, struct transmit_queue *queue)
+{
+	if (queue->stuck_us == 0) {
+		queue->stuck_us = net->now_us;
+	} else if (net->now_us - queue->stuck_us >= STUCK_US) {
+		net_drop(net, queue->mbufs[queue->tail++ & queue->mask], COUNTER_NET_TX_DROP_REFUSED);
+		queue->stuck_us = 0;
+	}
+}
+
 void transmit_flush(struct net *net, struct net_port *port)
 {
 	struct transmit_queue *queue = &port->transmit;
+	uint32_t tail = queue->tail;
 
 	while (count(queue) != 0) {
 		uint32_t start = queue->tail & queue->mask;
@@ -81,6 +97,10 @@ void transmit_flush(struct net *net, struct net_port *port)
 		if (n_sent < n)
 			break;
 	}
+	if (queue->tail != tail)
+		queue->stuck_us = 0;
+	else if (count(queue) != 0 && port->driver == net->worker_idx)
+		stuck(net, queue);
 }
 
 void transmit_stop(struct transmit_queue *queue)

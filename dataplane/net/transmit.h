@@ -5,7 +5,9 @@
 //   transmit_frame -> [ refused by the NIC, then new ones ] -> transmit_flush --+--> NIC queue
 //                                                                              \--> ring to the port's driver
 //
-// The queue is bounded; a frame that finds it full after one more try at the NIC is dropped and counted.
+// The queue is bounded; a frame that finds it full after one more try at the NIC is dropped and counted. So
+// is the first one when the NIC has taken nothing for a tenth of a second: there are drivers that refuse a
+// certain frame for ever, and no frame may hold up all others.
 #pragma once
 
 #include "base/arena.h"
@@ -19,6 +21,7 @@ struct transmit_queue {
 	uint32_t mask;
 	uint32_t head; // next to write; head - tail frames wait
 	uint32_t tail;
+	uint64_t stuck_us; // since when the NIC has taken nothing of what waits; 0: it takes
 };
 
 // capacity is a power of two. False when the arena has no room.

@@ -22,6 +22,7 @@ static void done(struct proxy *proxy, const struct upstream_check *check, bool g
 {
 	enum upstream_change change = upstream_check_done(&proxy->upstream, check, good, proxy->now_us);
 
+	proxy_log_server(proxy, check->server_idx, change, "check");
 	counter_inc(proxy->counters, good ? COUNTER_PROXY_CHECKS_GOOD : COUNTER_PROXY_CHECKS_FAILED);
 	if (change == UPSTREAM_WENT_UP)
 		counter_inc(proxy->counters, COUNTER_PROXY_SERVERS_UP);

@@ -3,6 +3,7 @@
 // Pairs whose bytes are looked at: mail's preambles, and the request on port 80. Part of pair.h. What a step
 // sends is copied; the fast path begins when nobody looks any more.
 #include "base/assert.h"
+#include "proxy/first_bytes.h"
 #include "proxy/pair.h"
 
 static struct preamble *preamble_of(struct proxy *proxy, const struct pair *pair)
@@ -24,10 +25,10 @@ void pair_end_talk(struct proxy *proxy, struct pair *pair)
 bool pair_begin_preamble(struct proxy *proxy, struct pair *pair)
 {
 	struct preamble *preamble = pool_alloc(&proxy->preambles);
-	const struct preamble_client client = {.addr = pair->client_addr,
-		.port = pair->client_port,
-		.local_addr = pair->local_addr,
-		.local_port = pair->local_port};
+	const struct preamble_client client = {.addr = pair->addresses.client_addr,
+		.port = pair->addresses.client_port,
+		.local_addr = pair->addresses.local_addr,
+		.local_port = pair->addresses.local_port};
 
 	if (preamble == NULL) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
@@ -44,11 +45,17 @@ static bool start_tls(struct proxy *proxy, struct pair *pair)
 	enum admission_verdict verdict = admission_handshake(
 		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
 
-	if (verdict != ADMISSION_ADMITTED || !leg_start_tls(proxy, client, pair->listener->tls)) {
+	if (verdict != ADMISSION_ADMITTED) {
+		pair_refuse(proxy, pair, verdict);
+		return false;
+	}
+	if (!leg_start_tls(proxy, client, pair->listener->tls)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
 		return false;
 	}
 	proxy->n_handshakes++;
+	pair->handshake_us = proxy->now_us;
+	pair->first_bytes = FIRST_BYTES_TLS;
 	pair_set_phase(proxy, pair, PAIR_PREAMBLE);
 	return true;
 }
@@ -66,6 +73,7 @@ static bool carry_out(
 		// The rest may lie in another buffer than the command.
 		if (leg_has_input(proxy, client)) {
 			other = preamble_injected(&proxy->preamble_worker, preamble_of(proxy, pair));
+			pair->end_detail = preamble_reason_name(other.reason);
 			(void)!leg_write(proxy, client, other.to_client);
 			pair_end_client(proxy, pair, COUNTER_PROXY_PREAMBLES_CLOSED);
 			return false;
@@ -77,6 +85,7 @@ static bool carry_out(
 		leg_consume(proxy, from, (uint32_t)step->n_consumed);
 	pair->moved_us = proxy->now_us;
 	if (step->action == PREAMBLE_CLOSE) {
+		pair->end_detail = preamble_reason_name(step->reason);
 		pair_end_client(proxy, pair, COUNTER_PROXY_PREAMBLES_CLOSED);
 		return false;
 	}
@@ -137,7 +146,9 @@ static bool step_tls(struct proxy *proxy, struct pair *pair)
 			       : false;
 	proxy->n_handshakes--;
 	if (result == LEG_HANDSHAKE_DONE)
-		counter_inc(proxy->counters, COUNTER_PROXY_HANDSHAKES_FULL);
+		pair_note_session(proxy, pair);
+	else
+		pair_note_failure(proxy, pair);
 	leg_finish_handshake(proxy, client);
 	step = preamble_tls_done(
 		&proxy->preamble_worker, preamble_of(proxy, pair), result == LEG_HANDSHAKE_DONE);

@@ -55,9 +55,13 @@ static bool connect_to(struct proxy *proxy, struct pair *pair)
 
 static void note_failure(struct proxy *proxy, struct pair *pair)
 {
+	enum upstream_change change = upstream_connect_failed(
+		&proxy->upstream, pair->server_idx, proxy->now_us);
+
 	counter_inc(proxy->counters, COUNTER_PROXY_CONNECTS_FAILED);
-	if (upstream_connect_failed(&proxy->upstream, pair->server_idx, proxy->now_us) == UPSTREAM_EJECTED)
+	if (change == UPSTREAM_EJECTED)
 		counter_inc(proxy->counters, COUNTER_PROXY_EJECTIONS);
+	proxy_log_server(proxy, pair->server_idx, change, "connect");
 	pair->server_idx = UPSTREAM_NONE;
 }
 
@@ -80,7 +84,7 @@ static void try_next(struct proxy *proxy, struct pair *pair)
 void pair_dial(struct proxy *proxy, struct pair *pair, uint32_t pool_idx)
 {
 	pair->choice = (struct upstream_choice){
-		.pool_idx = pool_idx, .source_hash = source_hash(proxy, &pair->client_addr)};
+		.pool_idx = pool_idx, .source_hash = source_hash(proxy, &pair->addresses.client_addr)};
 	try_next(proxy, pair);
 }
 
@@ -94,10 +98,10 @@ static bool write_header(struct proxy *proxy, struct pair *pair)
 {
 	enum proxy_protocol_version version = pair->config->backends[pair->choice.pool_idx].proxy_protocol;
 	struct leg *client = &pair->legs[PAIR_CLIENT];
-	struct proxy_protocol_facts facts = {.source = pair->client_addr,
-		.destination = pair->local_addr,
-		.source_port = pair->client_port,
-		.destination_port = pair->local_port};
+	struct proxy_protocol_facts facts = {.source = pair->addresses.client_addr,
+		.destination = pair->addresses.local_addr,
+		.source_port = pair->addresses.client_port,
+		.destination_port = pair->addresses.local_port};
 	uint8_t header[PROXY_PROTOCOL_HEADER_MAX];
 	size_t len;
 
@@ -123,7 +127,8 @@ static void connected(struct proxy *proxy, struct pair *pair)
 {
 	struct leg *client = &pair->legs[PAIR_CLIENT];
 
-	(void)upstream_connected(&proxy->upstream, pair->server_idx, proxy->now_us);
+	proxy_log_server(proxy, pair->server_idx,
+		upstream_connected(&proxy->upstream, pair->server_idx, proxy->now_us), "connect");
 	if (!write_header(proxy, pair)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
 		return;

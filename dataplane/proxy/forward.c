@@ -93,6 +93,19 @@ static bool open_round(struct proxy *proxy)
 
 // --- passing on ---
 
+static void note_moved(struct proxy *proxy, struct leg *to, uint32_t len)
+{
+	struct pair *pair = pair_of(to);
+	const struct upstream_server *server = upstream_server_at(&proxy->upstream, pair->server_idx);
+	bool to_client = to->side == PAIR_CLIENT;
+
+	pair->moved_us = proxy->now_us;
+	tally_listener_add(
+		pair_row(proxy, pair), to_client ? TALLY_LISTENER_BYTES_OUT : TALLY_LISTENER_BYTES_IN, len);
+	tally_server_add(upstream_row(&proxy->upstream, server),
+		to_client ? TALLY_SERVER_BYTES_FROM : TALLY_SERVER_BYTES_TO, len);
+}
+
 static void seal_batch(struct proxy *proxy)
 {
 	struct forward_batch *batch = proxy->batch;
@@ -106,7 +119,7 @@ static void seal_batch(struct proxy *proxy)
 		leg_send_sealed(proxy, item->to, item->mbuf);
 		item->to->n_written += item->len;
 		leg_consume(proxy, item->from, item->len);
-		pair_of(item->to)->moved_us = proxy->now_us;
+		note_moved(proxy, item->to, item->len);
 	}
 	batch->n_seals = 0;
 }
@@ -209,7 +222,7 @@ static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
 	}
 	leg_consume(proxy, from, moved);
 	if (moved != 0)
-		pair_of(to)->moved_us = proxy->now_us;
+		note_moved(proxy, to, moved);
 	return moved != 0;
 }
 

@@ -67,6 +67,18 @@ static enum upstream_change count_result(
 	return good ? UPSTREAM_WENT_UP : UPSTREAM_WENT_DOWN;
 }
 
+static void show_result(struct upstream *upstream, const struct upstream_server *server, bool good,
+	enum upstream_change change)
+{
+	struct tally_server_row *row = upstream_row(upstream, server);
+
+	tally_server_add(row, good ? TALLY_SERVER_CHECKS_GOOD : TALLY_SERVER_CHECKS_FAILED, 1);
+	if (change == UPSTREAM_NO_CHANGE)
+		return;
+	tally_server_add(row, change == UPSTREAM_WENT_UP ? TALLY_SERVER_WENT_UP : TALLY_SERVER_WENT_DOWN, 1);
+	upstream_show_state(upstream, server);
+}
+
 enum upstream_change upstream_check_done(
 	struct upstream *upstream, const struct upstream_check *check, bool good, uint64_t now_us)
 {
@@ -79,6 +91,7 @@ enum upstream_change upstream_check_done(
 		return UPSTREAM_NO_CHANGE;
 	server->check_out = false;
 	change = count_result(&upstream->pools[server->pool_idx].config, server, good, now_us);
+	show_result(upstream, server, good, change);
 	server->check_due_us = now_us + interval_us(upstream, server);
 	if (server->check_due_us < upstream->check_due_us)
 		upstream->check_due_us = server->check_due_us;

@@ -30,12 +30,14 @@ struct listener_timeouts {
 };
 
 struct proxy_listener {
+	const char *name; // for the log; may be NULL
 	struct ip_addr addr;
 	uint16_t port;
 	enum listener_protocol protocol;
 	const struct tls_server_config *tls; // LISTENER_TLS and LISTENER_MAIL
 	struct preamble_config preamble;     // LISTENER_MAIL
 	struct http_redirect_config redirect;
+	uint32_t tally_idx;                  // its row of counters
 	uint32_t route_idx;            // the routes' listener_idx
 	uint32_t pool_idx;             // the backend when there is no name yet: LISTENER_TCP, STARTTLS
 	bool reject_unknown_names;     // no route but the default one for an SNI: refuse
@@ -44,10 +46,21 @@ struct proxy_listener {
 	const uint8_t *trusted_lens;
 	uint32_t n_trusted;
 	struct listener_timeouts timeouts;
+	bool log_handshakes; // those that succeeded; failures are always told
+	bool log_connections;
+};
+
+// Who talks to whom: as TCP says, or a PROXY header that was accepted.
+struct proxy_addresses {
+	struct ip_addr client_addr;
+	struct ip_addr local_addr;
+	uint16_t client_port;
+	uint16_t local_port;
 };
 
 // Of a pool in `upstream`, by the same index: how its servers are talked to.
 struct proxy_backend {
+	const char *name; // for the log; may be NULL
 	enum proxy_protocol_version proxy_protocol;
 	struct ip_addr local; // source address towards the servers (one per family would be two pools)
 };

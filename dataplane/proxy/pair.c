@@ -2,6 +2,7 @@
 #include "proxy/pair.h"
 
 #include "base/assert.h"
+#include "proxy/first_bytes.h"
 
 enum {
 	HEADER_PIECES = 16
@@ -103,6 +104,7 @@ void pair_timer(struct proxy *proxy, struct pair *pair)
 		struct preamble_step step = preamble_timeout(
 			&proxy->preamble_worker, pool_at(&proxy->preambles, pair->talk_idx));
 
+		pair->end_detail = preamble_reason_name(step.reason);
 		(void)!leg_write(proxy, &pair->legs[PAIR_CLIENT], step.to_client);
 		pair_end_client(proxy, pair, COUNTER_PROXY_TIMEOUT_HANDSHAKE);
 		return;
@@ -112,10 +114,94 @@ void pair_timer(struct proxy *proxy, struct pair *pair)
 
 // --- the end ---
 
+// Why a handshake was cut off before TLS could say anything.
+static const char *cut_reason(const struct pair *pair)
+{
+	const struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	if (leg_is(client, LEG_TRUNCATED))
+		return "closed_by_client";
+	if (leg_is(client, LEG_BROKEN))
+		return "reset_by_client";
+	return pair->end_reason == COUNTER_PROXY_TIMEOUT_HANDSHAKE ||
+			       pair->end_reason == COUNTER_PROXY_TIMEOUT_TOTAL
+		       ? "timeout"
+		       : "abandoned";
+}
+
+void pair_note_session(struct proxy *proxy, struct pair *pair)
+{
+	const struct tls_handshake_report *report = leg_report(proxy, &pair->legs[PAIR_CLIENT]);
+	struct pair_facts *facts = pair_facts(proxy, pair);
+
+	*facts = (struct pair_facts){.alpn = report->alpn,
+		.version = report->version,
+		.suite = report->suite,
+		.group = report->group,
+		.scheme = report->scheme,
+		.resumed = report->resumed,
+		.peer_authenticated = report->peer_authenticated,
+		.name_len = report->name_len < PAIR_NAME_MAX ? report->name_len : PAIR_NAME_MAX};
+	memcpy(facts->name, report->name, facts->name_len);
+	tally_listener_add(pair_row(proxy, pair),
+		report->resumed ? TALLY_LISTENER_HANDSHAKES_RESUMED : TALLY_LISTENER_HANDSHAKES_FULL, 1);
+	if (report->version == TLS_VERSION_12)
+		tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_12, 1);
+	counter_inc(proxy->counters,
+		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
+	proxy_log_session(proxy, pair);
+}
+
+void pair_note_failure(struct proxy *proxy, struct pair *pair)
+{
+	const struct leg *client = &pair->legs[PAIR_CLIENT];
+
+	counter_inc(proxy->counters, COUNTER_PROXY_HANDSHAKES_FAILED);
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_FAILED, 1);
+	proxy_log_failure(proxy, pair, client->tls_status == TLS_FAILED ? NULL : cut_reason(pair));
+}
+
+static void tally_end(struct proxy *proxy, const struct pair *pair)
+{
+	struct tally_listener_row *row = pair_row(proxy, pair);
+
+	tally_listener_add(row, TALLY_LISTENER_CLOSED, 1);
+	switch (pair->end_reason) {
+	case COUNTER_PROXY_ENDED:
+	case COUNTER_PROXY_REDIRECTS:
+		tally_listener_add(row, TALLY_LISTENER_ENDED, 1);
+		break;
+	case COUNTER_PROXY_RESET:
+	case COUNTER_PROXY_TRUNCATED:
+	case COUNTER_PROXY_TLS_FAULTS:
+		tally_listener_add(row, TALLY_LISTENER_RESET, 1);
+		break;
+	case COUNTER_PROXY_TIMEOUT_HANDSHAKE:
+	case COUNTER_PROXY_TIMEOUT_CONNECT:
+	case COUNTER_PROXY_TIMEOUT_IDLE:
+	case COUNTER_PROXY_TIMEOUT_LINGER:
+	case COUNTER_PROXY_TIMEOUT_TOTAL:
+		tally_listener_add(row, TALLY_LISTENER_TIMED_OUT, 1);
+		break;
+	case COUNTER_PROXY_NO_ROUTE:
+		tally_listener_add(row, TALLY_LISTENER_NO_ROUTE, 1);
+		break;
+	case COUNTER_PROXY_NO_BACKEND:
+		tally_listener_add(row, TALLY_LISTENER_NO_BACKEND, 1);
+		break;
+	default:
+		break;
+	}
+}
+
 void pair_free(struct proxy *proxy, struct pair *pair)
 {
-	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING))
+	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)) {
 		proxy->n_handshakes--;
+		pair_note_failure(proxy, pair);
+	}
+	tally_end(proxy, pair);
+	proxy_log_end(proxy, pair);
 	leg_abort(proxy, &pair->legs[PAIR_CLIENT]);
 	leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
 	pair_end_talk(proxy, pair);
@@ -127,15 +213,27 @@ void pair_free(struct proxy *proxy, struct pair *pair)
 	pool_free(&proxy->pairs, pair);
 }
 
-void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason)
+static void set_end_reason(struct proxy *proxy, struct pair *pair, enum counter reason)
 {
 	counter_inc(proxy->counters, reason);
+	if (pair->end_reason == N_COUNTERS)
+		pair->end_reason = reason;
+}
+
+void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason)
+{
+	set_end_reason(proxy, pair, reason);
 	pair_free(proxy, pair);
 }
 
 void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason)
 {
-	counter_inc(proxy->counters, reason);
+	// There are no words for a client that is between two languages.
+	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)) {
+		pair_abort(proxy, pair, reason);
+		return;
+	}
+	set_end_reason(proxy, pair, reason);
 	pair_end_talk(proxy, pair);
 	leg_abort(proxy, &pair->legs[PAIR_BACKEND]);
 	leg_shutdown(proxy, &pair->legs[PAIR_CLIENT]);
@@ -145,14 +243,21 @@ void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason
 
 // --- the beginning ---
 
-static bool admit(struct proxy *proxy, const struct tcp_conn_info *info, struct admission_ticket *out_ticket)
+void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict)
 {
-	enum admission_verdict verdict = admission_connect(
-		&proxy->admission, &info->key.remote, proxy->now_us, out_ticket);
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_REFUSED, 1);
+	proxy_log_refused(proxy, pair->listener, &pair->addresses, refusal_counters[verdict]);
+	pair_abort(proxy, pair, refusal_counters[verdict]);
+}
 
-	if (verdict != ADMISSION_ADMITTED)
-		counter_inc(proxy->counters, refusal_counters[verdict]);
-	return verdict == ADMISSION_ADMITTED;
+// What the client begins with, should it not be TLS.
+static enum first_bytes look_at_first_bytes(struct proxy *proxy, const struct pair *pair)
+{
+	struct tcp_piece piece;
+
+	if (leg_peek(proxy, &pair->legs[PAIR_CLIENT], &piece, 1) == 0)
+		return FIRST_BYTES_SHORT;
+	return first_bytes_kind(span_of(piece.data, piece.len));
 }
 
 static bool begin_handshake(struct proxy *proxy, struct pair *pair)
@@ -161,9 +266,11 @@ static bool begin_handshake(struct proxy *proxy, struct pair *pair)
 		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
 
 	if (verdict != ADMISSION_ADMITTED) {
-		pair_abort(proxy, pair, refusal_counters[verdict]);
+		pair_refuse(proxy, pair, verdict);
 		return false;
 	}
+	pair->first_bytes = (uint8_t)look_at_first_bytes(proxy, pair);
+	pair->handshake_us = proxy->now_us;
 	if (!leg_start_tls(proxy, &pair->legs[PAIR_CLIENT], pair->listener->tls)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
 		return false;
@@ -197,38 +304,62 @@ static void begin(struct proxy *proxy, struct pair *pair)
 	}
 }
 
+static struct pair *refuse(struct proxy *proxy, const struct proxy_listener *listener,
+	const struct proxy_addresses *addresses, enum counter reason)
+{
+	counter_inc(proxy->counters, reason);
+	tally_listener_add(&proxy->listener_tallies[listener->tally_idx], TALLY_LISTENER_REFUSED, 1);
+	proxy_log_refused(proxy, listener, addresses, reason);
+	return NULL;
+}
+
+// A place for a connection that may have one.
+static struct pair *admit(struct proxy *proxy, const struct proxy_listener *listener,
+	const struct proxy_addresses *addresses, struct admission_ticket *out_ticket)
+{
+	enum admission_verdict verdict;
+	struct pair *pair;
+
+	if (listener->accepts_proxy && !listener_trusts(listener, &addresses->client_addr))
+		return refuse(proxy, listener, addresses, COUNTER_PROXY_HEADER_UNTRUSTED);
+	verdict = admission_connect(&proxy->admission, &addresses->client_addr, proxy->now_us, out_ticket);
+	if (verdict != ADMISSION_ADMITTED)
+		return refuse(proxy, listener, addresses, refusal_counters[verdict]);
+	pair = pool_alloc(&proxy->pairs);
+	if (pair != NULL)
+		return pair;
+	admission_release(&proxy->admission, out_ticket);
+	return refuse(proxy, listener, addresses, COUNTER_PROXY_NO_ROOM);
+}
+
 void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 {
 	const struct proxy_listener *listener = &proxy->config->listeners[ready->tag];
 	struct tcp_conn_info info;
+	struct proxy_addresses addresses;
 	struct admission_ticket ticket;
 	struct pair *pair;
 
 	tcp_conn_info(proxy->tcp, ready->conn, &info);
-	if (!admit(proxy, &info, &ticket)) {
-		tcp_abort(proxy->tcp, ready->conn);
-		return;
-	}
-	pair = pool_alloc(&proxy->pairs);
-	if (pair == NULL || (listener->accepts_proxy && !listener_trusts(listener, &info.key.remote))) {
-		counter_inc(proxy->counters,
-			pair == NULL ? COUNTER_PROXY_NO_ROOM : COUNTER_PROXY_HEADER_UNTRUSTED);
-		if (pair != NULL)
-			pool_free(&proxy->pairs, pair);
-		admission_release(&proxy->admission, &ticket);
+	addresses = (struct proxy_addresses){.client_addr = info.key.remote,
+		.client_port = info.key.remote_port,
+		.local_addr = info.key.local,
+		.local_port = info.key.local_port};
+	pair = admit(proxy, listener, &addresses, &ticket);
+	if (pair == NULL) {
 		tcp_abort(proxy->tcp, ready->conn);
 		return;
 	}
 	*pair = (struct pair){.config = proxy->config,
 		.listener = listener,
 		.ticket = ticket,
-		.client_addr = info.key.remote,
-		.client_port = info.key.remote_port,
-		.local_addr = info.key.local,
-		.local_port = info.key.local_port,
+		.addresses = addresses,
 		.begun_us = proxy->now_us,
+		.generation = ++proxy->n_born,
+		.end_reason = N_COUNTERS,
 		.server_idx = UPSTREAM_NONE,
 		.talk_idx = POOL_NONE};
+	*pair_facts(proxy, pair) = (struct pair_facts){0};
 	list_link_init(&pair->active);
 	timer_init(&pair->timer);
 	leg_init(&pair->legs[PAIR_CLIENT], PAIR_CLIENT);
@@ -236,6 +367,7 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 	leg_open(proxy, &pair->legs[PAIR_CLIENT], ready->conn, pair_user(proxy, &pair->legs[PAIR_CLIENT]));
 	leg_events(&pair->legs[PAIR_CLIENT], ready->events);
 	counter_inc(proxy->counters, COUNTER_PROXY_CONNECTIONS);
+	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_CONNECTIONS, 1);
 	pair_activate(proxy, pair);
 	if (listener->accepts_proxy)
 		pair_set_phase(proxy, pair, PAIR_HEADER);
@@ -281,10 +413,10 @@ static bool step_header(struct proxy *proxy, struct pair *pair)
 		return true;
 	}
 	if (!facts.local) {
-		pair->client_addr = facts.source;
-		pair->client_port = facts.source_port;
-		pair->local_addr = facts.destination;
-		pair->local_port = facts.destination_port;
+		pair->addresses.client_addr = facts.source;
+		pair->addresses.client_port = facts.source_port;
+		pair->addresses.local_addr = facts.destination;
+		pair->addresses.local_port = facts.destination_port;
 	}
 	leg_consume(proxy, client, (uint32_t)header_len);
 	begin(proxy, pair);
@@ -301,8 +433,7 @@ static void end_handshake(struct proxy *proxy, struct pair *pair)
 		&pair->config->routes, pair->listener->route_idx, name, report->alpn, &pool_idx);
 
 	proxy->n_handshakes--;
-	counter_inc(proxy->counters,
-		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
+	pair_note_session(proxy, pair);
 	if (verdict == ROUTING_NONE ||
 		(verdict == ROUTING_DEFAULT && name.len != 0 && pair->listener->reject_unknown_names)) {
 		leg_finish_handshake(proxy, client);
@@ -321,7 +452,7 @@ static bool step_handshake(struct proxy *proxy, struct pair *pair)
 
 	if (!leg_is(client, LEG_TLS)) {
 		if (leg_is(client, LEG_FIN_SEEN) && !leg_has_input(proxy, client)) {
-			pair_abort(proxy, pair, COUNTER_PROXY_HANDSHAKES_FAILED);
+			pair_abort(proxy, pair, COUNTER_PROXY_SILENT);
 			return true;
 		}
 		if (!leg_has_input(proxy, client) || !begin_handshake(proxy, pair))
@@ -333,8 +464,9 @@ static bool step_handshake(struct proxy *proxy, struct pair *pair)
 		return true;
 	case LEG_HANDSHAKE_FAILED:
 		proxy->n_handshakes--;
+		pair_note_failure(proxy, pair);
 		leg_finish_handshake(proxy, client);
-		pair_end_client(proxy, pair, COUNTER_PROXY_HANDSHAKES_FAILED);
+		pair_end_client(proxy, pair, COUNTER_PROXY_TLS_REFUSED);
 		return true;
 	default:
 		return false;
@@ -360,8 +492,7 @@ static bool step_forward(struct proxy *proxy, struct pair *pair)
 	if (leg_is(&pair->legs[0], LEG_SHUT) && leg_is(&pair->legs[1], LEG_SHUT)) {
 		leg_close(proxy, &pair->legs[0]);
 		leg_close(proxy, &pair->legs[1]);
-		counter_inc(proxy->counters, COUNTER_PROXY_ENDED);
-		pair_free(proxy, pair);
+		pair_abort(proxy, pair, COUNTER_PROXY_ENDED);
 		return true;
 	}
 	return changed;

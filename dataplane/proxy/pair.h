@@ -42,15 +42,35 @@ struct pair {
 	const struct proxy_listener *listener;
 	struct upstream_choice choice;
 	struct admission_ticket ticket;
-	struct ip_addr client_addr, local_addr; // as PROXY's header said, if one was accepted
+	struct proxy_addresses addresses;
 	uint64_t begun_us;
-	uint64_t phase_us;   // since when it is in this phase
-	uint64_t moved_us;   // when a byte last went through
-	uint32_t server_idx; // UPSTREAM_NONE: none is held
-	uint32_t talk_idx;   // of its preamble or redirect
-	uint16_t client_port, local_port;
+	uint64_t phase_us;       // since when it is in this phase
+	uint64_t moved_us;       // when a byte last went through
+	uint64_t handshake_us;   // when the client's handshake began
+	const char *end_detail;  // for the log; NULL: the reason says it all
+	uint32_t server_idx;     // UPSTREAM_NONE: none is held
+	uint32_t talk_idx;       // of its preamble or redirect
+	uint32_t generation;     // tells it from those that had its place before
+	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
 	uint8_t phase;
-	bool gone; // freed at the end of the turn's step
+	uint8_t first_bytes; // enum first_bytes, of what began the handshake
+};
+
+// What the client's handshake left, for whoever asks while the connection lives. Apart from the pair: cold.
+enum {
+	PAIR_NAME_MAX = 100
+};
+
+struct pair_facts {
+	struct span alpn; // inside the configuration
+	uint16_t version; // 0: no TLS (yet)
+	uint16_t suite;
+	uint16_t group;
+	uint16_t scheme;
+	bool resumed;
+	bool peer_authenticated;
+	uint8_t name_len;
+	char name[PAIR_NAME_MAX]; // SNI, its first bytes
 };
 
 static inline struct pair *pair_of(struct leg *leg)
@@ -64,6 +84,16 @@ static inline uint64_t pair_user(const struct proxy *proxy, const struct leg *le
 	const struct pair *pair = (const void *)((const char *)leg - leg->side * sizeof *leg);
 
 	return (uint64_t)pool_index(&proxy->pairs, pair) << 1 | leg->side;
+}
+
+static inline struct pair_facts *pair_facts(const struct proxy *proxy, const struct pair *pair)
+{
+	return &proxy->facts[pool_index(&proxy->pairs, pair)];
+}
+
+static inline struct tally_listener_row *pair_row(const struct proxy *proxy, const struct pair *pair)
+{
+	return &proxy->listener_tallies[pair->listener->tally_idx];
 }
 
 void pair_accept(struct proxy *proxy, const struct tcp_ready *ready);
@@ -81,6 +111,13 @@ void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phas
 // Ends both legs at once and frees the pair.
 void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason);
 void pair_free(struct proxy *proxy, struct pair *pair);
+
+// The client's handshake succeeded: counted, logged, and its facts are kept. Its report is still there.
+void pair_note_session(struct proxy *proxy, struct pair *pair);
+void pair_note_failure(struct proxy *proxy, struct pair *pair);
+
+// Admission let no handshake begin.
+void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict);
 
 // The client hears its last words (already written) and the end; the backend is reset.
 void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason);

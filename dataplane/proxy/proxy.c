@@ -16,29 +16,39 @@ enum {
 size_t proxy_footprint(const struct proxy_setup *setup)
 {
 	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
+	       setup->n_pairs * sizeof(struct pair_facts) +
 	       pool_footprint(2 * setup->n_pairs, sizeof(struct tls_conn)) +
 	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
-	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 2 * (size_t)ARENA_ALIGN;
+	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 4 * (size_t)ARENA_ALIGN +
+	       sizeof(struct tally_listener_row);
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
 {
+	bool well;
+
 	*proxy = (struct proxy){.tcp = setup->tcp,
 		.engine = setup->engine,
 		.counters = setup->counters,
 		.small_pool = setup->small_pool,
 		.record_pool = setup->record_pool,
+		.log = {.ring = setup->log},
 		.source_key = setup->source_key,
 		.now_us = now_us};
 	list_init(&proxy->active);
 	timer_wheel_init(&proxy->wheel, now_us);
 	proxy->preamble_worker.counters = setup->counters;
 	proxy->batch = forward_init(arena);
+	proxy->facts = arena_alloc(arena, setup->n_pairs * sizeof(struct pair_facts), ARENA_ALIGN);
 	proxy->spans = arena_alloc(arena, SPANS_LEN, ARENA_ALIGN);
 	proxy->pieces = arena_alloc(arena, PIECES_LEN, ARENA_ALIGN);
-	return proxy->batch != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
+	proxy->listener_tallies = setup->tallies.listeners;
+	if (proxy->listener_tallies == NULL)
+		proxy->listener_tallies = arena_alloc(arena, sizeof *proxy->listener_tallies, ARENA_ALIGN);
+	well = proxy->listener_tallies != NULL && proxy->batch != NULL && proxy->facts != NULL &&
+	       proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
 	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
@@ -46,11 +56,28 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	       checks_init(proxy, arena) && upstream_init(&proxy->upstream, arena, &setup->upstream) &&
 	       admission_init(
 		       &proxy->admission, arena, setup->n_sources, &setup->limits, setup->admission_key);
+	if (well && setup->tallies.servers != NULL)
+		proxy->upstream.tallies = setup->tallies.servers;
+	return well;
 }
 
 static bool same_address(const struct proxy_listener *a, const struct proxy_listener *b)
 {
 	return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
+}
+
+// What an operator took out of service stays so while the configuration has it.
+static void forget_gone_listeners(struct proxy *proxy, const struct proxy_config *config)
+{
+	uint64_t off[sizeof proxy->listeners_off / sizeof proxy->listeners_off[0]] = {0};
+
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		uint32_t tally_idx = config->listeners[i].tally_idx;
+
+		if (proxy_listener_is_off(proxy, tally_idx))
+			off[tally_idx / 64] |= UINT64_C(1) << (tally_idx % 64);
+	}
+	memcpy(proxy->listeners_off, off, sizeof off);
 }
 
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
@@ -62,8 +89,12 @@ bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	// has accepted and nobody has taken yet are taken under the old one before (proxy_turn).
 	for (uint32_t i = 0; old != NULL && i < old->n_listeners; i++)
 		(void)tcp_unlisten(proxy->tcp, &old->listeners[i].addr, old->listeners[i].port);
+	forget_gone_listeners(proxy, config);
 	for (uint32_t i = 0; i < config->n_listeners; i++) {
 		bool first = true;
+
+		if (proxy_listener_is_off(proxy, config->listeners[i].tally_idx))
+			continue;
 
 		for (uint32_t k = 0; k < i; k++)
 			first = first && !same_address(&config->listeners[k], &config->listeners[i]);
@@ -179,5 +210,5 @@ void proxy_stop(struct proxy *proxy)
 
 	checks_stop(proxy);
 	while ((pair = next_pair(proxy, &cursor)) != NULL)
-		pair_free(proxy, pair);
+		pair_abort(proxy, pair, COUNTER_PROXY_STOPPED);
 }

@@ -12,11 +12,14 @@
 #include "base/timer_wheel.h"
 #include "proxy/admission.h"
 #include "proxy/listener.h"
+#include "proxy/proxy_log.h"
 #include "proxy/upstream.h"
 #include "tcp/tcp.h"
 #include "tls/engine.h"
 
+struct log_ring;
 struct pair;
+struct pair_facts;
 struct rte_mempool;
 
 enum {
@@ -30,6 +33,8 @@ struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
 	struct counters *counters;
+	struct tallies tallies; // NULLs: nobody wants to see them
+	struct log_ring *log;   // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -48,8 +53,11 @@ struct proxy {
 	struct counters *counters;
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
+	struct tally_listener_row *listener_tallies;
+	uint64_t listeners_off[(TALLY_LISTENERS + 63) / 64]; // by an operator; bits are rows of tallies
 	const struct proxy_config *config;
 	struct pool pairs;
+	struct pair_facts *facts; // of each pair, by the same index
 	struct pool tls_conns;
 	struct pool preambles;
 	struct pool redirects;
@@ -59,9 +67,11 @@ struct proxy {
 	struct upstream upstream;
 	struct admission admission;
 	struct preamble_worker preamble_worker;
+	struct proxy_log log;
 	uint64_t now_us;
 	uint64_t source_key;
 	uint32_t n_handshakes; // under way
+	uint32_t n_born;       // pairs, ever
 	bool unfinished;       // buffers were short, or the turn's bound was reached: the active stay active
 	struct forward_batch *batch;
 	struct tcp_piece *pieces; // PROXY_PIECES_MAX
@@ -73,6 +83,17 @@ static inline void proxy_note_shortage(struct proxy *proxy)
 {
 	counter_inc(proxy->counters, COUNTER_PROXY_NO_BUFFER);
 	proxy->unfinished = true;
+}
+
+static inline bool proxy_listener_is_off(const struct proxy *proxy, uint32_t tally_idx)
+{
+	return (proxy->listeners_off[tally_idx / 64] >> (tally_idx % 64) & 1) != 0;
+}
+
+static inline void proxy_listener_set_off(struct proxy *proxy, uint32_t tally_idx, bool off)
+{
+	proxy->listeners_off[tally_idx / 64] &= ~(UINT64_C(1) << (tally_idx % 64));
+	proxy->listeners_off[tally_idx / 64] |= (uint64_t)off << (tally_idx % 64);
 }
 
 size_t proxy_footprint(const struct proxy_setup *setup);

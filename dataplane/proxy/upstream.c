@@ -27,7 +27,7 @@ size_t upstream_footprint(const struct upstream_sizes *sizes)
 	return pool_footprint(sizes->n_servers, sizeof(struct upstream_server)) +
 	       sizes->n_pools *
 		       (sizeof(struct upstream_pool) + sizes->table_max * sizeof(uint16_t) + ARENA_ALIGN) +
-	       ARENA_ALIGN;
+	       sizeof(struct tally_server_row) + 2 * (size_t)ARENA_ALIGN;
 }
 
 bool upstream_init(struct upstream *upstream, struct arena *arena, const struct upstream_sizes *sizes)
@@ -37,7 +37,8 @@ bool upstream_init(struct upstream *upstream, struct arena *arena, const struct 
 	if (!pool_init(&upstream->servers, arena, sizes->n_servers, sizeof(struct upstream_server)))
 		return false;
 	upstream->pools = arena_alloc(arena, sizes->n_pools * sizeof(struct upstream_pool), ARENA_ALIGN);
-	if (upstream->pools == NULL)
+	upstream->tallies = arena_alloc(arena, sizeof *upstream->tallies, ARENA_ALIGN);
+	if (upstream->pools == NULL || upstream->tallies == NULL)
 		return false;
 	for (uint32_t i = 0; i < sizes->n_pools && sizes->table_max != 0; i++) {
 		upstream->pools[i].table = arena_alloc(
@@ -52,6 +53,28 @@ static struct upstream_server *server_at(struct upstream *upstream, uint32_t ser
 {
 	SLUICE_ASSERT(pool_in_use(&upstream->servers, server_idx));
 	return pool_at(&upstream->servers, server_idx);
+}
+
+void upstream_show_state(const struct upstream *upstream, const struct upstream_server *server)
+{
+	enum {
+		DOWN,
+		UP,
+		EJECTED,
+		DRAINING,
+		DISABLED
+	} state = UP;
+
+	if (server->state == UPSTREAM_DOWN)
+		state = DOWN;
+	else if (server->mode == UPSTREAM_DISABLED)
+		state = DISABLED;
+	else if (server->drain)
+		state = DRAINING;
+	else if (server->ejected_until_us != 0)
+		state = EJECTED;
+	tally_server_set(upstream_row(upstream, server), TALLY_SERVER_STATE, state);
+	tally_server_set(upstream_row(upstream, server), TALLY_SERVER_WEIGHT, server->weight);
 }
 
 // --- configuration ---
@@ -82,7 +105,7 @@ static bool check_servers(struct upstream *upstream, const struct upstream_pool 
 	if (n_servers > UPSTREAM_SERVERS_MAX)
 		return false;
 	for (uint32_t i = 0; i < n_servers; i++) {
-		if (servers[i].weight == 0 || servers[i].weight > UPSTREAM_WEIGHT_MAX)
+		if (servers[i].weight > UPSTREAM_WEIGHT_MAX)
 			return false;
 		for (uint32_t j = 0; j < i; j++)
 			if (same_server(&servers[i], &servers[j].addr, servers[j].port))
@@ -110,6 +133,7 @@ static uint32_t new_server(
 		.port = config->port,
 		.pool_idx = pool_idx,
 		.generation = ++upstream->generation,
+		.weight_ordered = UPSTREAM_WEIGHT_CONFIGURED,
 		.state = UPSTREAM_UP, // until a check says otherwise
 		.check_due_us = UINT64_MAX};
 	if (upstream->pools[pool_idx].config.check_interval_us != 0)
@@ -133,6 +157,18 @@ static void forsake(struct upstream *upstream, uint32_t server_idx)
 	free_if_unused(upstream, server);
 }
 
+// What configuration and operator say together. A server that gets nothing keeps a weight in the hash table,
+// so that the others keep their sources.
+static void settle(const struct upstream *upstream, struct upstream_server *server)
+{
+	uint16_t weight = server->weight_ordered != UPSTREAM_WEIGHT_CONFIGURED ? server->weight_ordered
+									       : server->weight_configured;
+
+	server->weight = weight != 0 ? weight : 1;
+	server->drain = weight == 0 || server->mode != UPSTREAM_READY;
+	upstream_show_state(upstream, server);
+}
+
 bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 	const struct upstream_pool_config *config, const struct upstream_server_config *servers,
 	uint32_t n_servers)
@@ -154,8 +190,8 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		if (indices[i] == UPSTREAM_NONE)
 			indices[i] = new_server(upstream, pool_idx, &servers[i]);
 		server = server_at(upstream, indices[i]);
-		server->weight = servers[i].weight;
-		server->drain = servers[i].drain;
+		server->weight_configured = servers[i].weight;
+		server->tally_idx = servers[i].tally_idx;
 		server->current_weight = 0;
 		server->kept = true;
 		if (config->check_interval_us != 0 && server->check_due_us == UINT64_MAX &&
@@ -166,6 +202,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 			server->check_out = false;
 			server->state = UPSTREAM_UP; // nobody would ever find it up again
 		}
+		settle(upstream, server);
 	}
 	for (uint32_t i = 0; i < pool->n_servers; i++)
 		if (!server_at(upstream, pool->servers[i])->kept)
@@ -191,9 +228,23 @@ void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx)
 	pool->in_use = false;
 }
 
-void upstream_set_drain(struct upstream *upstream, uint32_t server_idx, bool drain)
+void upstream_set_mode(struct upstream *upstream, uint32_t server_idx, enum upstream_mode mode)
 {
-	server_at(upstream, server_idx)->drain = drain;
+	struct upstream_server *server = server_at(upstream, server_idx);
+
+	server->mode = (uint8_t)mode;
+	settle(upstream, server);
+}
+
+void upstream_set_weight(struct upstream *upstream, uint32_t server_idx, uint16_t weight)
+{
+	struct upstream_server *server = server_at(upstream, server_idx);
+	struct upstream_pool *pool = &upstream->pools[server->pool_idx];
+
+	server->weight_ordered = weight;
+	settle(upstream, server);
+	if (pool->n_table != 0)
+		balance_fill_table(upstream, pool, upstream->table_max);
 }
 
 // --- connections ---
@@ -244,7 +295,7 @@ uint32_t upstream_choose(struct upstream *upstream, struct upstream_choice *choi
 		return UPSTREAM_NONE;
 	server = server_at(upstream, pool->servers[position]);
 	server->n_connections++;
-	server->n_connections_total++;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CONNECTIONS, 1);
 	choice->tried[choice->n_tried++] = pool->servers[position];
 	return pool->servers[position];
 }
@@ -257,8 +308,10 @@ enum upstream_change upstream_connected(struct upstream *upstream, uint32_t serv
 	server->n_failures = 0;
 	server->n_ejections = 0;
 	server->ejected_until_us = 0;
-	if (returned)
+	if (returned) {
 		server->up_since_us = now_us;
+		upstream_show_state(upstream, server);
+	}
 	return returned ? UPSTREAM_RETURNED : UPSTREAM_NO_CHANGE;
 }
 
@@ -267,7 +320,7 @@ enum upstream_change upstream_connect_failed(struct upstream *upstream, uint32_t
 	struct upstream_server *server = server_at(upstream, server_idx);
 	enum upstream_change change = UPSTREAM_NO_CHANGE;
 
-	server->n_failures_total++;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CONNECTS_FAILED, 1);
 	if (server->n_failures < UINT16_MAX)
 		server->n_failures++;
 	if (server->pool_idx != UPSTREAM_NONE) {
@@ -280,6 +333,8 @@ enum upstream_change upstream_connect_failed(struct upstream *upstream, uint32_t
 			if (server->n_ejections < EJECTIONS_MAX)
 				server->n_ejections++;
 			change = UPSTREAM_EJECTED;
+			tally_server_add(upstream_row(upstream, server), TALLY_SERVER_EJECTIONS, 1);
+			upstream_show_state(upstream, server);
 		}
 	}
 	upstream_release(upstream, server_idx);
@@ -292,5 +347,6 @@ void upstream_release(struct upstream *upstream, uint32_t server_idx)
 
 	SLUICE_ASSERT(server->n_connections != 0);
 	server->n_connections--;
+	tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CLOSED, 1);
 	free_if_unused(upstream, server);
 }

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/pool.h"
+#include "base/tallies.h"
 #include "net/addr.h"
 
 enum upstream_balance {
@@ -27,14 +28,15 @@ enum upstream_balance {
 enum {
 	UPSTREAM_SERVERS_MAX = 256, // of one pool
 	UPSTREAM_WEIGHT_MAX = 256,
+	UPSTREAM_WEIGHT_CONFIGURED = 0xffff, // an operator's weight is taken back
 	UPSTREAM_NONE = 0xffffffff
 };
 
 struct upstream_server_config {
 	struct ip_addr addr;
 	uint16_t port;
-	uint16_t weight; // 1 to UPSTREAM_WEIGHT_MAX
-	bool drain;
+	uint16_t weight;    // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
+	uint32_t tally_idx; // its row of counters
 };
 
 struct upstream_pool_config {
@@ -51,6 +53,14 @@ struct upstream_pool_config {
 
 void upstream_pool_config_default(struct upstream_pool_config *config);
 
+// An operator's word on a server. Both of the others give it no new connections and let it keep those it has.
+enum upstream_mode {
+	UPSTREAM_READY,
+	UPSTREAM_DRAINED,
+	UPSTREAM_DISABLED,
+	N_UPSTREAM_MODES
+};
+
 enum upstream_server_state {
 	UPSTREAM_UP,
 	UPSTREAM_DOWN
@@ -62,6 +72,7 @@ struct upstream_server {
 	uint16_t port;
 	uint16_t weight;
 	uint32_t pool_idx; // UPSTREAM_NONE: removed
+	uint32_t tally_idx;
 	uint32_t n_connections;
 	int32_t current_weight; // smooth round robin
 	uint64_t ejected_until_us;
@@ -73,10 +84,11 @@ struct upstream_server {
 	uint16_t n_failures;     // failed connects in a row
 	uint8_t n_ejections;     // in a row
 	uint8_t state;           // enum upstream_server_state
-	bool drain;
-	bool kept; // seen while a new configuration is put in place
-	uint64_t n_connections_total;
-	uint64_t n_failures_total;
+	bool drain;              // no new connections: the weight is 0, or by mode
+	uint8_t mode;            // enum upstream_mode: an operator's order
+	uint16_t weight_configured;
+	uint16_t weight_ordered; // UPSTREAM_WEIGHT_CONFIGURED: none
+	bool kept;               // seen while a new configuration is put in place
 };
 
 struct upstream_pool {
@@ -92,6 +104,7 @@ struct upstream_pool {
 struct upstream {
 	struct pool servers; // struct upstream_server
 	struct upstream_pool *pools;
+	struct tally_server_row *tallies; // the worker's; one for all where nobody gave any
 	uint32_t n_pools;
 	uint32_t table_max; // slots of a pool's hash table
 	uint32_t generation;
@@ -155,8 +168,18 @@ static inline const struct upstream_server *upstream_server_at(
 	return pool_at(&upstream->servers, server_idx);
 }
 
-// Orders of an operator, until the next configuration.
-void upstream_set_drain(struct upstream *upstream, uint32_t server_idx, bool drain);
+static inline struct tally_server_row *upstream_row(
+	const struct upstream *upstream, const struct upstream_server *server)
+{
+	return &upstream->tallies[server->tally_idx];
+}
+
+// Shows the server's state in its row; after every change of it.
+void upstream_show_state(const struct upstream *upstream, const struct upstream_server *server);
+
+// Orders of an operator: they last while the server is in the configuration, whatever that says.
+void upstream_set_mode(struct upstream *upstream, uint32_t server_idx, enum upstream_mode mode);
+void upstream_set_weight(struct upstream *upstream, uint32_t server_idx, uint16_t weight);
 
 // --- health checks: health.c ---
 

@@ -290,19 +290,32 @@ static bool cookies_are_out(const struct tcp *tcp)
 	return tcp->cookies_out && tcp->now_ms - tcp->cookie_ms <= COOKIE_LIFE_MS;
 }
 
+// Whether the segment's numbers are those of a cookie. Its sender's first number is one less than the
+// segment's, or, in a keepalive probe, the same: whose third segment was lost and who has nothing to say
+// sends nothing else.
+static bool brings_cookie(
+	const struct tcp_rx *rx, const struct seq iss, struct seq *out_irs, struct syn_cookie *out_facts)
+{
+	const struct flow_key *key = &rx->segment->key;
+
+	*out_irs = seq_add(rx->seq, -1u);
+	if (syn_cookie_check(rx->tcp, key, *out_irs, iss, out_facts))
+		return true;
+	*out_irs = rx->seq;
+	return rx->len <= 1 && syn_cookie_check(rx->tcp, key, *out_irs, iss, out_facts);
+}
+
 // Whether the segment brings back a cookie of ours; if so, and if there is room, rx->conn is the connection.
 static bool accept_cookie(struct tcp_rx *rx, uint32_t tag)
 {
 	struct tcp *tcp = rx->tcp;
-	const struct flow_key *key = &rx->segment->key;
 	struct agreement agreed = {.iss = seq_add(rx->ack, -1u),
-		.irs = seq_add(rx->seq, -1u),
 		.tag = tag,
-		.ts_offset = tcp_isn_for(tcp, key).ts_offset};
+		.ts_offset = tcp_isn_for(tcp, &rx->segment->key).ts_offset};
 	bool timestamps = tcp->config.timestamps && (rx->options.present & TCP_HAS_TIMESTAMPS) != 0;
 	struct syn_cookie facts;
 
-	if (!syn_cookie_check(tcp, key, agreed.irs, agreed.iss, &facts) ||
+	if (!brings_cookie(rx, agreed.iss, &agreed.irs, &facts) ||
 		(timestamps && tcp->now_ms + agreed.ts_offset - rx->options.ts_echo > COOKIE_LIFE_MS)) {
 		tcp_count(tcp, COUNTER_TCP_COOKIE_REFUSED);
 		return false;
@@ -527,14 +540,17 @@ void tcp_rx_time_wait(struct tcp_rx *rx)
 		answer_syn(rx, &iss_at_least);
 		return;
 	}
-	if (rx->len == 0 && (rx->flags & (SEGMENT_SYN | SEGMENT_FIN)) == 0)
-		return; // an acknowledgement: nothing to say
-	answer_from_time_wait(tcp, rx->segment, entry);
 	// RFC 9293 3.10.7.4, eighth step: a repeated FIN starts the wait over.
 	if ((rx->flags & SEGMENT_FIN) != 0 && seq_eq(seq_add(rx->seq, rx->len + 1), entry->rcv_nxt)) {
+		answer_from_time_wait(tcp, rx->segment, entry);
 		entry->deadline_ms = (tcp->now_ms + tcp->config.time_wait_ms) & 0x7fffffff;
 		time_wait_renew(&tcp->time_wait, entry);
+		return;
 	}
+	if (rx->len == 0 && (rx->flags & (SEGMENT_SYN | SEGMENT_FIN)) == 0)
+		return; // an acknowledgement: nothing to say
+	if (tcp_challenge_allowed(tcp))
+		answer_from_time_wait(tcp, rx->segment, entry);
 }
 
 void tcp_handshake_output(struct tcp *tcp, struct tcp_conn *conn)
@@ -544,9 +560,16 @@ void tcp_handshake_output(struct tcp *tcp, struct tcp_conn *conn)
 	struct tcp_control control = {
 		.key = &conn->key, .seq = cold->iss, .window = syn_window(tcp), .flags = SEGMENT_SYN};
 
-	if ((conn->flags & TCP_CONN_SYN_DUE) == 0 || tcp_conn_dead(conn))
+	if (tcp_conn_dead(conn))
 		return;
-	conn->flags &= ~(uint32_t)TCP_CONN_SYN_DUE;
+	if ((conn->flags & TCP_CONN_SYN_DUE) == 0) {
+		struct tcp_tx challenge = {.seq = conn->snd_nxt};
+
+		if (reply && (conn->flags & TCP_CONN_ACK_NOW) != 0)
+			(void)tcp_emit(tcp, conn, &challenge);
+		return;
+	}
+	conn->flags &= ~(uint32_t)(TCP_CONN_SYN_DUE | TCP_CONN_ACK_NOW);
 	control.options = (struct tcp_options){.present = TCP_HAS_MSS,
 		.mss = our_mss(&conn->key, &cold->path),
 		.wscale = our_wscale(tcp),

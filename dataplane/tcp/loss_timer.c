@@ -85,8 +85,9 @@ static void start_probe_or_rto(struct tcp *tcp, struct tcp_conn *conn)
 		probe_us = PROBE_FLOOR_US;
 	if (tcp_in_flight(conn) <= conn->mss)
 		probe_us += DELAYED_ACK_WORST_US;
-	if (probe_us < conn->rto_us && probe_allowed(conn, tcp_cold(tcp, conn)))
-		start(tcp, conn, TCP_TIMER_KIND_PROBE, probe_us);
+	// Where the timeout would be earlier the probe takes its place.
+	if (probe_allowed(conn, tcp_cold(tcp, conn)))
+		start(tcp, conn, TCP_TIMER_KIND_PROBE, probe_us < conn->rto_us ? probe_us : conn->rto_us);
 	else
 		tcp_loss_timer_start_rto(tcp, conn);
 }

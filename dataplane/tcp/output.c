@@ -12,8 +12,11 @@
 
 enum {
 	TSO_LEN_MAX = 64000,
-	PACE_RTT_MIN_US = 1000,  // below this the wheel's tick is too coarse, and queues are short
-	PACE_BURST_SEGMENTS = 10 // what may go out at once after a pause (RFC 6928)
+	PACE_RTT_MIN_US = 1000,   // below this the wheel's tick is too coarse, and queues are short
+	PACE_BURST_SEGMENTS = 10, // what may go out at once after a pause (RFC 6928)
+	// Buffers come back with acknowledgements: thousands of connections that ask in every turn would only
+	// delay these.
+	STARVED_RETRY_US = 1000
 };
 
 // What one connection is sending in this turn.
@@ -23,7 +26,8 @@ struct output {
 	struct tcp_conn_cold *cold;
 	uint32_t seg_max; // payload of one segment, SACK blocks subtracted
 	bool sent_any;
-	bool starved; // a buffer or entry was missing: try again next turn
+	bool burst;   // this turn's first transmission came after a pause: ten segments may go at once
+	bool starved; // a buffer or entry was missing: try again a little later
 };
 
 // Microseconds that n_bytes take at the pace: the window per round trip, doubled in slow start, a fifth more
@@ -54,14 +58,15 @@ static bool pace_wait(struct output *o)
 	return true;
 }
 
-static void pace_sent(struct output *o, uint32_t n_bytes, bool was_idle)
+static void pace_sent(struct output *o, uint32_t n_bytes)
 {
 	uint32_t now_us = (uint32_t)o->tcp->now_us;
 	uint32_t credit_us;
 
 	if (!paced(o->tcp, o->conn))
 		return;
-	credit_us = was_idle ? pace_us(o->conn, PACE_BURST_SEGMENTS * o->conn->mss) : 1u << TIMER_TICK_SHIFT;
+	credit_us = o->burst ? pace_us(o->conn, (PACE_BURST_SEGMENTS - 1) * o->conn->mss)
+			     : 1u << TIMER_TICK_SHIFT;
 	if ((int32_t)(o->cold->pace_next_us - (now_us - credit_us)) < 0 ||
 		(int32_t)(o->cold->pace_next_us - now_us) > 10000000)
 		o->cold->pace_next_us = now_us - credit_us;
@@ -131,7 +136,7 @@ static bool output_lost(struct output *o)
 			return false;
 		if (!resend(o, sent))
 			return false;
-		pace_sent(o, o->seg_max, false);
+		pace_sent(o, o->seg_max);
 	}
 	return true;
 }
@@ -148,7 +153,7 @@ static uint32_t sendable(struct output *o, uint32_t limit)
 	uint32_t wnd = conn->snd_wnd > out ? conn->snd_wnd - out : 0;
 	uint32_t len = queued < wnd ? queued : wnd;
 
-	if (cwnd < len) {
+	if (cwnd <= len) {
 		conn->flags |= TCP_CONN_CWND_LIMITED;
 		len = cwnd;
 	}
@@ -211,7 +216,8 @@ static bool send_new(struct output *o, uint32_t len, uint8_t entry_flags)
 	conn->snd_nxt = end;
 	o->cold->sent_last_ms = o->tcp->now_ms;
 	o->sent_any = true;
-	pace_sent(o, (uint32_t)n, was_idle);
+	o->burst = o->burst || was_idle;
+	pace_sent(o, (uint32_t)n);
 	return true;
 }
 
@@ -348,5 +354,5 @@ void tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 			o.starved = true;
 	}
 	if (o.starved)
-		tcp_conn_want_output(tcp, conn);
+		tcp_timer_set(tcp, conn, TCP_TIMER_PACE, tcp->now_us + STARVED_RETRY_US);
 }

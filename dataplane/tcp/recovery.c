@@ -272,7 +272,6 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ack *ack, 
 		newreno_detect(tcp, conn, ack);
 		return;
 	}
-	tcp_rack_adapt_window(tcp, conn, cold, ack);
 	if (cold->frto == FRTO_OFF)
 		*out_reorder_us = tcp_rack_detect(tcp, conn);
 }
@@ -303,6 +302,8 @@ void tcp_recovery_acked(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ack *
 	bool tlp_loss = tlp_repaired_loss(cold, ack);
 	bool first;
 
+	if ((conn->flags & TCP_CONN_SACK) != 0)
+		tcp_rack_adapt_window(tcp, conn, cold, ack);
 	if (is_spurious(conn, cold, ack)) {
 		undo(tcp, conn);
 		return;

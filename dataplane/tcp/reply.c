@@ -47,15 +47,24 @@ void tcp_reply_reset(struct tcp *tcp, const struct segment *segment)
 	tcp_count(tcp, COUNTER_TCP_RESET_SENT);
 }
 
+bool tcp_challenge_allowed(struct tcp *tcp)
+{
+	if (tcp_rate_limit_take(&tcp->challenge_limit, tcp->now_us))
+		return true;
+	tcp_count(tcp, COUNTER_TCP_CHALLENGE_LIMITED);
+	return false;
+}
+
 void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn)
 {
 	struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
 
-	if ((cold->challenge_ms != 0 && tcp->now_ms - cold->challenge_ms < CHALLENGE_INTERVAL_MS) ||
-		!tcp_rate_limit_take(&tcp->challenge_limit, tcp->now_us)) {
+	if (cold->challenge_ms != 0 && tcp->now_ms - cold->challenge_ms < CHALLENGE_INTERVAL_MS) {
 		tcp_count(tcp, COUNTER_TCP_CHALLENGE_LIMITED);
 		return;
 	}
+	if (!tcp_challenge_allowed(tcp))
+		return;
 	cold->challenge_ms = tcp->now_ms != 0 ? tcp->now_ms : 1;
 	conn->flags |= TCP_CONN_ACK_NOW;
 	tcp_conn_want_output(tcp, conn);

@@ -13,5 +13,8 @@ void tcp_reply_reset(struct tcp *tcp, const struct segment *segment);
 // per connection in half a second, and within the worker's limit.
 void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn);
 
+// Whether the limit of the whole worker has room for one more; counts when it has not.
+bool tcp_challenge_allowed(struct tcp *tcp);
+
 // The reset that ends a connection of ours (RFC 9293 3.10.5).
 void tcp_reply_abort(struct tcp *tcp, const struct tcp_conn *conn);

@@ -292,6 +292,7 @@ static void step_8_fin(struct tcp_rx *rx)
 	if ((rx->flags & SEGMENT_FIN) != 0 && (conn->flags & TCP_CONN_FIN_SEEN) == 0) {
 		conn->flags |= TCP_CONN_FIN_SEEN;
 		cold->fin_seq = seq_add(rx->seq, rx->len);
+		ack_now(rx); // in order or not
 	}
 	if ((conn->flags & (TCP_CONN_FIN_SEEN | TCP_CONN_FIN_RECEIVED)) != TCP_CONN_FIN_SEEN ||
 		!seq_eq(conn->rcv_nxt, cold->fin_seq))
@@ -300,7 +301,7 @@ static void step_8_fin(struct tcp_rx *rx)
 	conn->rcv_nxt = seq_add(conn->rcv_nxt, 1);
 	conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt);
 	tcp_conn_event(tcp, conn, TCP_EVENT_PEER_FIN);
-	ack_now(rx);
+	ack_now(rx); // the FIN may have come long before what stood in front of it
 	switch ((enum tcp_state)conn->state) {
 	case TCP_ESTABLISHED:
 		tcp_conn_set_state(tcp, conn, TCP_CLOSE_WAIT);

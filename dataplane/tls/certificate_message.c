@@ -11,12 +11,23 @@ static enum tls_verdict parse_status(struct reader *reader, struct span *out_sta
 	return type == TLS_STATUS_TYPE_OCSP ? TLS_OK : TLS_REFUSE_ILLEGAL_PARAMETER;
 }
 
+bool tls_timestamps_are_sound(struct span list)
+{
+	struct reader reader = reader_over(list);
+	struct reader items = reader_sub16(&reader);
+	bool sound = reader_left(&items) != 0;
+
+	while (sound && reader_left(&items) != 0)
+		sound = reader_vector16(&items).len != 0;
+	return sound && reader_done(&reader) && reader_done(&items);
+}
+
 static enum tls_verdict parse_entry_extensions(
 	struct span block, uint32_t offered, bool is_leaf, struct tls_cert_chain *out)
 {
 	struct tls_extensions extensions;
 	enum tls_verdict verdict = tls_extensions_parse(block, TLS_EXTENSIONS_IN_CT, offered, &extensions);
-	struct span staple;
+	struct span staple, scts;
 
 	if (verdict != TLS_OK)
 		return verdict;
@@ -27,9 +38,13 @@ static enum tls_verdict parse_entry_extensions(
 		if (verdict == TLS_OK && is_leaf)
 			out->staple = staple;
 	}
-	if (is_leaf && tls_extensions_have(&extensions, TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP))
-		out->scts = extensions.bodies[TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP];
-	return verdict;
+	if (verdict != TLS_OK ||
+		!tls_extensions_have(&extensions, TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP))
+		return verdict;
+	scts = extensions.bodies[TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP];
+	if (is_leaf)
+		out->scts = scts;
+	return tls_timestamps_are_sound(scts) ? TLS_OK : TLS_REFUSE_DECODE_ERROR;
 }
 
 static enum tls_verdict take_certificate(struct reader *list, struct tls_cert_chain *out)

@@ -18,6 +18,9 @@ struct tls_cert_chain {
 	struct span scts;
 };
 
+// RFC 6962 3.3: a list of timestamps, neither it nor one of them empty.
+bool tls_timestamps_are_sound(struct span list);
+
 // `offered` is the set of extensions that entries may carry. The context must be what the request said: empty
 // in a handshake (RFC 8446 4.4.2). A chain that is too long is bad_certificate.
 enum tls_verdict tls_certificate_parse_13(

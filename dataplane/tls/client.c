@@ -30,14 +30,13 @@ void tls_hs_offer_session(struct tls_handshake *hs, const struct tls_session *se
 {
 	// Without room the handshake is a full one.
 	if (session != NULL && session_is_usable(hs, session))
-		(void)tls_buffer_append(hs->engine, &hs->kept, span_of(session, sizeof *session));
+		hs->kept_session = tls_buffer_append(
+			hs->engine, &hs->kept, span_of(session, sizeof *session));
 }
 
 const struct tls_session *tls_client_session(const struct tls_handshake *hs)
 {
-	return hs->kept_lens[0] == 0 && hs->kept.data != NULL
-		       ? (const struct tls_session *)(const void *)hs->kept.data
-		       : NULL;
+	return hs->kept_session ? (const struct tls_session *)(const void *)hs->kept.data : NULL;
 }
 
 void tls_client_drop_session(struct tls_handshake *hs)
@@ -45,6 +44,7 @@ void tls_client_drop_session(struct tls_handshake *hs)
 	if (hs->kept.data != NULL)
 		wipe(hs->kept.data, hs->kept.len);
 	tls_buffer_release(&hs->kept);
+	hs->kept_session = false;
 	memset(hs->kept_lens, 0, sizeof hs->kept_lens);
 }
 
@@ -81,6 +81,8 @@ enum tls_verdict tls_client_start_hello(struct tls_handshake *hs, struct span bo
 {
 	(void)body;
 	random_bytes(&hs->engine->crypto->random, hs->client_random, TLS_RANDOM_LEN);
+	if (hs->client->certificate != NULL && hs->common->version_min <= TLS_VERSION_12)
+		tls_hs_keep_messages(hs);
 	choose_session_id(hs);
 	hs->event_ready = true;
 	if (!offers_13(hs))
@@ -278,10 +280,10 @@ enum tls_verdict tls_client_take_protocol(struct tls_handshake *hs, struct span 
 void tls_client_choose_certificate(struct tls_handshake *hs, struct span signatures, uint16_t version)
 {
 	const struct tls_certificate *certificate = hs->client->certificate;
+	const struct tls_preferences *ours = hs->client->own_signatures.n != 0 ? &hs->client->own_signatures
+									       : &tls_default_signatures;
 
 	hs->flags |= TLS_HS_ASKED_CERTIFICATE;
 	hs->certificate = certificate;
-	hs->scheme = certificate == NULL ? NULL
-					 : tls_choose_scheme(certificate->key, signatures,
-						   &tls_default_signatures, version);
+	hs->scheme = certificate == NULL ? NULL : tls_choose_scheme(hs, signatures, ours, version);
 }

@@ -21,7 +21,9 @@
 #include "tls/key_exchange_12.h"
 #include "tls/new_session_ticket.h"
 
+// In the order in which they come.
 enum {
+	KEPT_TIMESTAMPS,
 	KEPT_CERTIFICATE,
 	KEPT_STAPLE,
 	KEPT_KEY_EXCHANGE
@@ -63,7 +65,7 @@ static enum tls_verdict begin_resumed(
 	hs->report.extended_master_secret = true;
 	memcpy(hs->secrets.v12.master, session->state.secret, TLS_MASTER_SECRET_LEN);
 	hs->session = session->state;
-	tls_transcript_keep(&hs->transcript, hs->suite->hash);
+	tls_hs_drop_messages(hs);
 	tls_hs_derive_keys_12(hs);
 	hs->next_state = TLS_STATE_CLIENT12_CHANGE_CIPHER_SPEC;
 	return TLS_OK;
@@ -79,7 +81,7 @@ enum tls_verdict tls_client12_begin(struct tls_handshake *hs, const struct tls_s
 	if (verdict != TLS_OK)
 		return verdict;
 	tls_hs_set_version(hs, tls_suite_find(hello->suite));
-	tls_transcript_add(&hs->transcript, hs->message);
+	tls_hs_add_message(hs, hs->message);
 	key_exchange_destroy(hs->engine->crypto, &hs->exchange);
 	key_exchange_init(&hs->exchange, hs);
 	hs->extended_master_secret = tls_server_hello_has(hello, TLS_EXTENSION_EXTENDED_MASTER_SECRET);
@@ -98,7 +100,9 @@ enum tls_verdict tls_client12_begin(struct tls_handshake *hs, const struct tls_s
 	hs->session_id_len = (uint8_t)hello->session_id.len;
 	memcpy(hs->session_id, hello->session_id.data, hello->session_id.len);
 	tls_client_drop_session(hs);
-	return verdict;
+	if (verdict != TLS_OK || hs->report.resumed)
+		return verdict;
+	return keep(hs, KEPT_TIMESTAMPS, hello->scts);
 }
 
 enum tls_verdict tls_client12_certificate(struct tls_handshake *hs, struct span body)
@@ -156,7 +160,16 @@ enum tls_verdict tls_client12_key_exchange(struct tls_handshake *hs, struct span
 	if (verdict != TLS_OK)
 		return verdict;
 	chain.staple = kept(hs, KEPT_STAPLE);
+	chain.scts = kept(hs, KEPT_TIMESTAMPS);
 	return tls_hs_ask_verifier(hs, &chain, span_of(hs->report.name, hs->report.name_len));
+}
+
+// RFC 8422 5.1.1: our list of groups also says which curves the certificate may be on.
+static bool curve_is_ours(const struct tls_handshake *hs, enum key_type type)
+{
+	if (type == KEY_ECDSA_P256)
+		return is_among(&hs->common->groups, GROUP_SECP256R1);
+	return type != KEY_ECDSA_P384 || is_among(&hs->common->groups, GROUP_SECP384R1);
 }
 
 // The suite says what kind of key it must be (RFC 5246 7.4.2); then the signature over the parameters.
@@ -170,7 +183,8 @@ enum tls_verdict tls_client12_chain(struct tls_handshake *hs, struct span body)
 	(void)body;
 	if (verdict != TLS_OK)
 		return verdict;
-	if (!tls_suite_fits_key(hs->suite, hs->proof.peer_key.type))
+	if (!tls_suite_fits_key(hs->suite, hs->proof.peer_key.type) ||
+		!curve_is_ours(hs, hs->proof.peer_key.type))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	verdict = tls_server_key_exchange_parse(kept(hs, KEPT_KEY_EXCHANGE), &exchange);
 	if (verdict != TLS_OK)
@@ -207,8 +221,7 @@ enum tls_verdict tls_client12_certificate_request(struct tls_handshake *hs, stru
 	if (hs->scheme == NULL)
 		return TLS_OK;
 	is_rsa = hs->scheme->kind == SCHEME_KIND_RSA_PSS || hs->scheme->kind == SCHEME_KIND_RSA_PKCS1;
-	if (!(is_rsa ? request.takes_rsa : request.takes_ecdsa) ||
-		!tls_scheme_signs_transcript_12(hs->scheme))
+	if (!(is_rsa ? request.takes_rsa : request.takes_ecdsa))
 		hs->scheme = NULL;
 	return TLS_OK;
 }
@@ -228,7 +241,7 @@ enum tls_verdict tls_client12_hello_done(struct tls_handshake *hs, struct span b
 		hs, key_exchange_accept(hs->engine->crypto, &hs->exchange, hs->group, exchange.share));
 	tls_client_drop_session(hs);
 	if (!tls_hs_is(hs, TLS_HS_ASKED_CERTIFICATE) || hs->scheme == NULL)
-		tls_transcript_keep(&hs->transcript, hs->suite->hash);
+		tls_hs_drop_messages(hs);
 	return verdict;
 }
 
@@ -282,7 +295,7 @@ enum tls_verdict tls_client12_signed(struct tls_handshake *hs, struct span body)
 		verdict = tls_hs_send_certificate_verify(hs, TLS_EPOCH_PLAIN);
 	if (verdict != TLS_OK)
 		return verdict;
-	tls_transcript_keep(&hs->transcript, hs->suite->hash);
+	tls_hs_drop_messages(hs);
 	return tls_hs_send_finished_12(hs);
 }
 

@@ -53,6 +53,7 @@ enum tls_verdict tls_client13_retry(struct tls_handshake *hs, const struct tls_s
 		return TLS_REFUSE_INTERNAL_ERROR;
 	hs->report.retried = true;
 	tls_hs_set_version(hs, tls_suite_find(hello->suite));
+	tls_hs_drop_messages(hs);
 	tls_transcript_fold(&hs->transcript, hs->suite->hash);
 	tls_transcript_add(&hs->transcript, hs->message);
 	tls_engine_count(hs->engine, COUNTER_TLS_HANDSHAKES_RETRIED);
@@ -96,7 +97,7 @@ enum tls_verdict tls_client13_begin(struct tls_handshake *hs, const struct tls_s
 	if (hello->key_share.group != hs->group->id)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	tls_hs_set_version(hs, tls_suite_find(hello->suite));
-	tls_transcript_keep(&hs->transcript, hs->suite->hash);
+	tls_hs_drop_messages(hs);
 	tls_transcript_add(&hs->transcript, hs->message);
 	verdict = take_psk(hs, hello);
 	tls_client_drop_session(hs);
@@ -261,7 +262,7 @@ enum tls_verdict tls_client13_finished(struct tls_handshake *hs, struct span bod
 	tls_transcript_add(&hs->transcript, hs->message);
 	tls_hs_derive_application_13(hs);
 	verdict = tls_hs_read_secret_13(hs, hs->secrets.v13.server_application);
-	if (verdict == TLS_OK && tls_hs_is(hs, TLS_HS_MIDDLEBOX) && !tls_hs_is(hs, TLS_HS_CCS_SENT))
+	if (verdict == TLS_OK && tls_hs_owes_change_cipher_spec(hs))
 		verdict = tls_hs_send_change_cipher_spec(hs);
 	if (verdict == TLS_OK && tls_hs_is(hs, TLS_HS_ASKED_CERTIFICATE))
 		verdict = send_certificate(hs);

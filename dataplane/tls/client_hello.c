@@ -89,8 +89,21 @@ static bool parse_server_name(struct span body, struct tls_client_hello *out)
 
 	out->server_name = reader_vector16(&list);
 	return reader_done(&reader) && reader_done(&list) && type == TLS_NAME_TYPE_HOST &&
-	       out->server_name.len != 0 && out->server_name.len <= 255 &&
-	       memchr(out->server_name.data, 0, out->server_name.len) == NULL;
+	       out->server_name.len != 0 && out->server_name.len <= 255;
+}
+
+// What DNS names are made of, as they are sent (RFC 6066 3: ASCII, other scripts as A-labels); it also goes
+// to logs.
+static bool is_host_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '.' && c != '_')
+			return false;
+	}
+	return true;
 }
 
 // RFC 7301 3.1.
@@ -132,7 +145,8 @@ static bool parse_psk_modes(struct span body, struct tls_client_hello *out)
 	return reader_done(&reader) && modes.len != 0;
 }
 
-// RFC 8446 4.2.11: as many binders as identities, each of at least 32 bytes.
+// RFC 8446 4.2.11: binders of at least 32 bytes. That there are as many as identities is checked afterwards:
+// each list is well-formed by itself.
 static bool parse_psk(struct span body, struct tls_client_hello *out)
 {
 	struct reader reader = reader_over(body);
@@ -140,16 +154,22 @@ static bool parse_psk(struct span body, struct tls_client_hello *out)
 	struct span binders = reader_vector16(&reader);
 	struct reader identity_list = reader_over(identities);
 	struct reader binder_list = reader_over(binders);
+	int n_more = 0;
 
-	if (!reader_done(&reader) || identities.len == 0)
+	if (!reader_done(&reader) || identities.len == 0 || binders.len == 0)
 		return false;
 	while (reader_left(&identity_list) != 0) {
 		if (reader_vector16(&identity_list).len == 0)
 			return false;
 		reader_skip(&identity_list, 4);
+		n_more++;
+	}
+	while (reader_left(&binder_list) != 0) {
 		if (reader_vector8(&binder_list).len < 32)
 			return false;
+		n_more--;
 	}
+	out->binders_match = n_more == 0;
 	out->identities = identities;
 	out->binders = binders;
 	out->binders_len = binders.len + 2;
@@ -254,11 +274,13 @@ static enum tls_verdict parse_extension_bodies(struct tls_client_hello *out)
 		if (tls_client_hello_has(out, id) && !parsers[id](out->extensions.bodies[id], out))
 			return TLS_REFUSE_DECODE_ERROR;
 	}
-	if (tls_client_hello_has(out, TLS_EXTENSION_PRE_SHARED_KEY) && !out->extensions.psk_is_last)
+	if (tls_client_hello_has(out, TLS_EXTENSION_PRE_SHARED_KEY) &&
+		(!out->extensions.psk_is_last || !out->binders_match))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	if (out->record_size_limit != 0 && out->record_size_limit < TLS_RECORD_SIZE_LIMIT_MIN)
+	if (tls_client_hello_has(out, TLS_EXTENSION_RECORD_SIZE_LIMIT) &&
+		out->record_size_limit < TLS_RECORD_SIZE_LIMIT_MIN)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	if (tls_client_hello_has(out, TLS_EXTENSION_RECORD_SIZE_LIMIT) && out->record_size_limit == 0)
+	if (!is_host_name(out->server_name))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	return TLS_OK;
 }

@@ -33,6 +33,7 @@ struct tls_client_hello {
 	struct span binders;    // list of 8-bit vectors
 	size_t binders_len;     // bytes at the end of the message that binders don't cover, prefix included
 	uint16_t record_size_limit; // 0: not sent
+	bool binders_match;         // as many as identities
 	bool psk_dhe;               // psk_dhe_ke is among the modes
 	bool wants_staple;
 	bool secure_renegotiation; // the empty extension or the SCSV

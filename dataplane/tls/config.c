@@ -50,6 +50,15 @@ static bool alpn_is_sound(struct span alpn)
 	return reader_ok(&reader) && alpn.len <= 1024;
 }
 
+static bool schemes_are_known(const struct tls_preferences *schemes)
+{
+	for (uint32_t i = 0; i < schemes->n; i++) {
+		if (scheme_find(schemes->numbers[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
 bool tls_common_config_check(const struct tls_common_config *config, const char **out_reason)
 {
 	if (config->version_min < TLS_VERSION_12 || config->version_max > TLS_VERSION_13 ||
@@ -69,10 +78,8 @@ bool tls_common_config_check(const struct tls_common_config *config, const char 
 	}
 	if (config->signatures.n == 0 || config->signatures.n > 32)
 		return refuse(out_reason, "1 to 32 signature schemes are needed");
-	for (uint32_t i = 0; i < config->signatures.n; i++) {
-		if (scheme_find(config->signatures.numbers[i]) == NULL)
-			return refuse(out_reason, "unknown signature scheme");
-	}
+	if (!schemes_are_known(&config->signatures))
+		return refuse(out_reason, "unknown signature scheme");
 	if (!alpn_is_sound(config->alpn))
 		return refuse(out_reason, "malformed ALPN list");
 	if (config->record_size_limit != 0 && (config->record_size_limit < TLS_RECORD_SIZE_LIMIT_MIN ||
@@ -87,15 +94,13 @@ bool tls_server_config_check(const struct tls_server_config *config, const char 
 		return false;
 	if (config->names == NULL)
 		return refuse(out_reason, "a server needs certificates");
-	for (uint32_t i = 0; i < config->own_signatures.n; i++) {
-		if (scheme_find(config->own_signatures.numbers[i]) == NULL)
-			return refuse(out_reason, "unknown signature scheme");
-	}
+	if (!schemes_are_known(&config->own_signatures))
+		return refuse(out_reason, "unknown signature scheme");
 	if (config->client_auth > TLS_CLIENT_AUTH_REQUIRED)
 		return refuse(out_reason, "unknown client authentication mode");
 	if (config->client_auth != TLS_CLIENT_AUTH_NONE && config->common.verifier == NULL)
 		return refuse(out_reason, "client certificates need a verifier");
-	if (config->authorities.len > 8192)
+	if (config->authorities.len > TLS_AUTHORITIES_MAX)
 		return refuse(out_reason, "too many certificate authorities");
 	if (config->n_tickets > TLS_TICKETS_MAX || config->ticket_lifetime_s > TLS_TICKET_LIFETIME_MAX_S)
 		return refuse(out_reason, "at most 4 tickets, for at most 7 days");
@@ -104,5 +109,7 @@ bool tls_server_config_check(const struct tls_server_config *config, const char 
 
 bool tls_client_config_check(const struct tls_client_config *config, const char **out_reason)
 {
+	if (!schemes_are_known(&config->own_signatures))
+		return refuse(out_reason, "unknown signature scheme");
 	return tls_common_config_check(&config->common, out_reason);
 }

@@ -53,12 +53,15 @@ struct tls_server_config {
 };
 
 enum {
-	TLS_TICKETS_MAX = 4
+	TLS_TICKETS_MAX = 4,
+	TLS_AUTHORITIES_MAX =
+		1024, // the request for a certificate shares a block with the rest of the flight
 };
 
 struct tls_client_config {
 	struct tls_common_config common;
 	const struct tls_certificate *certificate; // for a server that asks, or NULL
+	struct tls_preferences own_signatures;     // ours, in order of preference; none: any
 	bool grease;                               // RFC 8701
 	bool wants_staple;
 	bool wants_scts;

@@ -78,18 +78,27 @@ static bool remember_unknown(struct unknown_seen *seen, uint16_t number)
 	return true;
 }
 
+// A block in which a number stands twice can't be read one way only, so that is decode_error (RFC 8446 4.2
+// names no alert for it).
 static enum tls_verdict take_known(struct tls_extensions *out, enum tls_extension id, struct span body,
 	enum tls_extension_place place, uint32_t offered)
 {
 	if (tls_extensions_have(out, id))
-		return TLS_REFUSE_ILLEGAL_PARAMETER;
+		return TLS_REFUSE_DECODE_ERROR;
+	out->present |= TLS_EXTENSION_BIT(id);
+	out->bodies[id] = body;
 	if ((known[id].places & place) == 0)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	if ((offered & TLS_EXTENSION_BIT(id)) == 0)
 		return TLS_REFUSE_UNSUPPORTED_EXTENSION;
-	out->present |= TLS_EXTENSION_BIT(id);
-	out->bodies[id] = body;
 	return TLS_OK;
+}
+
+static enum tls_verdict take_unknown(struct unknown_seen *unknown, uint16_t number, uint32_t offered)
+{
+	if (!remember_unknown(unknown, number))
+		return TLS_REFUSE_DECODE_ERROR;
+	return offered == TLS_EXTENSIONS_ANY ? TLS_OK : TLS_REFUSE_UNSUPPORTED_EXTENSION;
 }
 
 enum tls_verdict tls_extensions_parse(
@@ -102,19 +111,20 @@ enum tls_verdict tls_extensions_parse(
 
 	out->present = 0;
 	unknown.n = 0;
-	while (verdict == TLS_OK && reader_left(&reader) != 0) {
+	// Syntax goes before meaning: the whole block is read even where something in it has no business
+	// there.
+	while (verdict != TLS_REFUSE_DECODE_ERROR && reader_left(&reader) != 0) {
 		uint16_t number = reader_u16(&reader);
 		struct span body = reader_vector16(&reader);
+		enum tls_verdict of_this;
 
 		if (!reader_ok(&reader))
 			return TLS_REFUSE_DECODE_ERROR;
 		last = find_known(number);
-		if (last != TLS_N_EXTENSIONS)
-			verdict = take_known(out, last, body, place, offered);
-		else if (offered != TLS_EXTENSIONS_ANY)
-			verdict = TLS_REFUSE_UNSUPPORTED_EXTENSION;
-		else if (!remember_unknown(&unknown, number))
-			verdict = TLS_REFUSE_ILLEGAL_PARAMETER;
+		of_this = last != TLS_N_EXTENSIONS ? take_known(out, last, body, place, offered)
+						   : take_unknown(&unknown, number, offered);
+		if (verdict == TLS_OK || of_this == TLS_REFUSE_DECODE_ERROR)
+			verdict = of_this;
 	}
 	out->psk_is_last = last == TLS_EXTENSION_PRE_SHARED_KEY;
 	return verdict;

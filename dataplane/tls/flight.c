@@ -74,7 +74,7 @@ enum tls_verdict tls_hs_send(struct tls_handshake *hs, const struct writer *writ
 
 enum tls_verdict tls_hs_send_borrowed(struct tls_handshake *hs, struct span message, enum tls_epoch epoch)
 {
-	tls_transcript_add(&hs->transcript, message);
+	tls_hs_add_message(hs, message);
 	return add_piece(&hs->flight, message, TLS_CONTENT_HANDSHAKE, epoch);
 }
 

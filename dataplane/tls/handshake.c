@@ -61,10 +61,18 @@ static void note_failure(struct tls_handshake *hs, uint8_t alert, bool by_peer)
 // dropped, and so are the keys that it would have introduced.
 static void fail(struct tls_handshake *hs, enum tls_verdict verdict)
 {
+	unsigned alert_epoch = hs->write_epoch;
+
 	note_failure(hs, (uint8_t)tls_verdict_alert(verdict), false);
 	if (tls_flight_empty(&hs->flight) || !tls_hs_is_server(hs))
-		tls_hs_enter_write_epoch(hs, hs->epoch_after_flight);
+		alert_epoch = hs->epoch_after_flight;
 	tls_flight_release(hs->engine, &hs->flight);
+	// RFC 8446 D.4: a client's first encrypted record, whatever it is, comes after change_cipher_spec.
+	if (alert_epoch != TLS_EPOCH_PLAIN && tls_hs_owes_change_cipher_spec(hs))
+		(void)!tls_hs_send_change_cipher_spec(hs);
+	else
+		tls_hs_enter_write_epoch(hs, alert_epoch);
+	hs->epoch_after_flight = (uint8_t)alert_epoch;
 	tls_conn_refuse(hs->engine, hs->conn, verdict);
 	tls_engine_count(hs->engine, COUNTER_TLS_HANDSHAKES_REFUSED);
 }
@@ -117,7 +125,7 @@ static void step(struct tls_handshake *hs, uint16_t message, struct span body)
 		return;
 	}
 	if (message < TLS_EVENT_CHANGE_CIPHER_SPEC && !row->handler_hashes)
-		tls_transcript_add(&hs->transcript, hs->message);
+		tls_hs_add_message(hs, hs->message);
 	hs->next_state = row->next;
 	verdict = row->handler(hs, body);
 	if (tls_is_refusal(verdict)) {
@@ -393,6 +401,10 @@ static bool read_record(struct tls_handshake *hs, struct tls_stream stream, size
 	enum tls_verdict verdict = tls_record_cut(hs->conn, stream, *offset, &record);
 
 	hs->failed_message = 0;
+	if (verdict == TLS_REFUSE_BAD_RECORD_MAC && skip_early_data(hs, record.content_len)) {
+		*offset += record.wire_len;
+		return true;
+	}
 	if (verdict != TLS_OK) {
 		fail(hs, verdict);
 		return false;
@@ -504,8 +516,10 @@ size_t tls_handshake_output(struct tls_engine *engine, struct tls_conn *conn, st
 {
 	struct tls_handshake *hs = handshake_of(engine, conn);
 
-	if (tls_conn_is(conn, TLS_CONN_FAILED))
+	if (tls_conn_is(conn, TLS_CONN_FAILED) && tls_flight_empty(&hs->flight))
 		return tls_conn_output(engine, conn, out);
+	if (tls_conn_is(conn, TLS_CONN_FAILED))
+		return tls_flight_output(hs, out);
 	return holds_flight(hs) ? 0 : tls_flight_output(hs, out);
 }
 
@@ -615,6 +629,7 @@ void tls_handshake_finish(struct tls_engine *engine, struct tls_conn *conn)
 		wipe(hs->kept.data, hs->kept.capacity);
 	tls_buffer_release(&hs->kept);
 	tls_buffer_release(&hs->cookie);
+	tls_buffer_release(&hs->messages);
 	wipe(hs, sizeof *hs);
 	hs->generation = generation;
 	pool_free(&engine->handshakes, hs);

@@ -99,33 +99,75 @@ enum tls_verdict tls_hs_check_finished_12(struct tls_handshake *hs, struct span 
 enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, struct span body)
 {
 	if (body.len != 1 || body.data[0] != 1)
-		return TLS_REFUSE_DECODE_ERROR;
+		return TLS_REFUSE_UNEXPECTED_MESSAGE;
 	tls_hs_install_read_12(hs);
 	return TLS_OK;
 }
 
-// CertificateVerify covers the transcript under the scheme's own hash, which has to be one that is kept, and
-// not a scheme that hashes for itself.
-bool tls_scheme_signs_transcript_12(const struct scheme *scheme)
+// CertificateVerify of TLS 1.2 covers all messages so far, under its scheme's own hash. SHA-256 and SHA-384
+// run along; for SHA-512 and for Ed25519, which hashes for itself (RFC 8422 5.10), the messages are kept.
+// They are an extra: where memory is short they are not, and those schemes are not offered.
+
+void tls_hs_keep_messages(struct tls_handshake *hs)
 {
-	return scheme->kind != SCHEME_KIND_ED25519 && scheme->hash < TLS_TRANSCRIPT_HASHES;
+	struct tls_engine *engine = hs->engine;
+
+	// What peers send in long messages comes first.
+	if (pool_n_free(&engine->medium) * 2 > engine->medium.n_items &&
+		tls_buffer_reserve(engine, &hs->messages, TLS_MEDIUM_LEN))
+		hs->flags |= TLS_HS_KEEPS_MESSAGES;
 }
 
-static bool transcript_digest(
+void tls_hs_add_message(struct tls_handshake *hs, struct span bytes)
+{
+	tls_transcript_add(&hs->transcript, bytes);
+	if (!tls_hs_is(hs, TLS_HS_KEEPS_MESSAGES) || tls_buffer_append(hs->engine, &hs->messages, bytes))
+		return;
+	hs->flags &= ~(uint32_t)TLS_HS_KEEPS_MESSAGES;
+	tls_buffer_release(&hs->messages);
+}
+
+void tls_hs_drop_messages(struct tls_handshake *hs)
+{
+	hs->flags &= ~(uint32_t)TLS_HS_KEEPS_MESSAGES;
+	tls_buffer_release(&hs->messages);
+	tls_transcript_keep(&hs->transcript, hs->suite->hash);
+}
+
+bool tls_hs_can_check_12(const struct tls_handshake *hs, const struct scheme *scheme)
+{
+	bool hashed = scheme->kind != SCHEME_KIND_ED25519 && scheme->hash < TLS_TRANSCRIPT_HASHES;
+
+	return hashed || tls_hs_is(hs, TLS_HS_KEEPS_MESSAGES);
+}
+
+// Ed25519 signs no message as long as a handshake here.
+bool tls_hs_can_sign_12(const struct tls_handshake *hs, const struct scheme *scheme)
+{
+	return scheme->kind != SCHEME_KIND_ED25519 && tls_hs_can_check_12(hs, scheme);
+}
+
+static struct span all_messages(const struct tls_handshake *hs)
+{
+	return span_of(hs->messages.data + hs->messages.start, hs->messages.len);
+}
+
+static void digest_messages(
 	const struct tls_handshake *hs, const struct scheme *scheme, uint8_t out[HASH_MAX_LEN])
 {
-	if (!tls_scheme_signs_transcript_12(scheme) || (hs->transcript.kept >> scheme->hash & 1) == 0)
-		return false;
-	tls_transcript_hash(&hs->transcript, scheme->hash, out);
-	return true;
+	if (scheme->hash < TLS_TRANSCRIPT_HASHES)
+		tls_transcript_hash(&hs->transcript, scheme->hash, out);
+	else
+		hash_digest(scheme->hash, all_messages(hs), out);
 }
 
 enum tls_verdict tls_hs_sign_transcript_12(struct tls_handshake *hs, const struct private_key *key)
 {
 	uint8_t digest[HASH_MAX_LEN];
 
-	if (!transcript_digest(hs, hs->scheme, digest))
+	if (!tls_hs_can_sign_12(hs, hs->scheme))
 		return TLS_REFUSE_INTERNAL_ERROR;
+	digest_messages(hs, hs->scheme, digest);
 	return tls_hs_sign_digest(hs, key, digest);
 }
 
@@ -134,7 +176,10 @@ enum tls_verdict tls_hs_prove_transcript_12(struct tls_handshake *hs, uint16_t n
 	const struct scheme *scheme = scheme_find(number);
 	uint8_t digest[HASH_MAX_LEN];
 
-	if (scheme == NULL || !transcript_digest(hs, scheme, digest))
+	if (scheme == NULL || !tls_hs_can_check_12(hs, scheme))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
+	if (scheme->kind == SCHEME_KIND_ED25519)
+		return tls_hs_prove(hs, number, all_messages(hs), signature);
+	digest_messages(hs, scheme, digest);
 	return tls_hs_prove_digest(hs, number, span_of(digest, hash_len(scheme->hash)), signature);
 }

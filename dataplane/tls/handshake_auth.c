@@ -210,15 +210,16 @@ enum tls_verdict tls_hs_verifier_answer(struct tls_handshake *hs)
 	return (enum tls_verdict)hs->verdict_on_chain;
 }
 
-const struct scheme *tls_choose_scheme(const struct private_key *key, struct span peer_list,
+const struct scheme *tls_choose_scheme(const struct tls_handshake *hs, struct span peer_list,
 	const struct tls_preferences *ours, uint16_t version)
 {
-	enum key_type type = private_key_type(key);
+	enum key_type type = private_key_type(hs->certificate->key);
 
 	for (uint32_t i = 0; i < ours->n; i++) {
 		const struct scheme *scheme = scheme_find(ours->numbers[i]);
-		bool fits = version == TLS_VERSION_13 ? scheme->in_tls13 && scheme_fits_tls13(scheme, type)
-						      : scheme_fits_tls12(scheme, type);
+		bool fits = version == TLS_VERSION_13
+				    ? scheme->in_tls13 && scheme_fits_tls13(scheme, type)
+				    : scheme_fits_tls12(scheme, type) && tls_hs_can_sign_12(hs, scheme);
 
 		if (fits && tls_list_has(peer_list, scheme->code_point))
 			return scheme;

@@ -85,6 +85,8 @@ enum tls_hs_flag {
 	TLS_HS_STAPLE_PROMISED = 1 << 13, // client 1.2: CertificateStatus may come
 	TLS_HS_RETRY_GROUP = 1 << 14,     // the HelloRetryRequest changed the group
 	TLS_HS_SIZE_LIMIT = 1 << 15,      // the peer sent record_size_limit
+	TLS_HS_EXPECTS_PSK = 1 << 16,     // server: a session that was offered before the retry
+	TLS_HS_KEEPS_MESSAGES = 1 << 17,  // TLS 1.2: a CertificateVerify may need them (handshake_12.c)
 };
 
 struct tls_handshake {
@@ -151,10 +153,12 @@ struct tls_handshake {
 	struct tls_buffer
 		kept; // a client's: the session that it offers, then TLS 1.2's Certificate and what follows
 	struct tls_buffer cookie;   // of a HelloRetryRequest
-	uint32_t kept_lens[3];      // Certificate, staple, ServerKeyExchange
+	struct tls_buffer messages; // TLS 1.2: all so far, see TLS_HS_KEEPS_MESSAGES
+	uint32_t kept_lens[4];      // timestamps, Certificate, staple, ServerKeyExchange
 	uint32_t offered;           // client: set of enum tls_extension that the server may answer
 	uint32_t ticket_lifetime_s; // client 1.2
 	struct tls_flight flight;
+	bool kept_session;         // `kept` is a session
 	bool answered;             // the verifier has spoken
 	uint16_t verdict_on_chain; // enum tls_verdict; the key is proof.peer_key
 
@@ -203,6 +207,14 @@ static inline bool tls_hs_is_server(const struct tls_handshake *hs)
 	return hs->server != NULL;
 }
 
+// A client of TLS 1.3 that has yet to send the change_cipher_spec that boxes in the middle expect of it
+// (RFC 8446 D.4).
+static inline bool tls_hs_owes_change_cipher_spec(const struct tls_handshake *hs)
+{
+	return !tls_hs_is_server(hs) && tls_conn_is(hs->conn, TLS_CONN_IS_13) &&
+	       tls_hs_is(hs, TLS_HS_MIDDLEBOX) && !tls_hs_is(hs, TLS_HS_CCS_SENT);
+}
+
 // The writer over what is left of the flight's block, with the block taken if need be; a failed writer when
 // there is none. tls_hs_send commits what was written as one message: into the transcript and the flight.
 // tls_hs_send_borrowed does the same with a message that lies elsewhere.
@@ -220,6 +232,7 @@ size_t tls_flight_output(struct tls_handshake *hs, struct mut_span out);
 
 // Grows as needed, from block to medium to large; false when it can't.
 bool tls_buffer_append(struct tls_engine *engine, struct tls_buffer *buffer, struct span bytes);
+bool tls_buffer_reserve(struct tls_engine *engine, struct tls_buffer *buffer, size_t len);
 void tls_buffer_release(struct tls_buffer *buffer);
 
 // The version is settled: from here on records are checked for it.
@@ -245,9 +258,9 @@ enum tls_verdict tls_hs_ask_verifier(
 	struct tls_handshake *hs, const struct tls_cert_chain *chain, struct span name) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_verifier_answer(struct tls_handshake *hs) TLS_MUST_CHECK;
 
-// The first of our schemes for this key that the peer's list allows and, with TLS 1.3, the protocol; NULL:
+// The first of our schemes for the client's certificate that the peer's list and the version allow; NULL:
 // none.
-const struct scheme *tls_choose_scheme(const struct private_key *key, struct span peer_list,
+const struct scheme *tls_choose_scheme(const struct tls_handshake *hs, struct span peer_list,
 	const struct tls_preferences *ours, uint16_t version);
 
 // TLS 1.3 pieces that both roles need.
@@ -274,11 +287,17 @@ enum tls_verdict tls_hs_send_finished_12(struct tls_handshake *hs) TLS_MUST_CHEC
 enum tls_verdict tls_hs_check_finished_12(struct tls_handshake *hs, struct span body) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_read_change_cipher_spec_12(struct tls_handshake *hs, struct span body) TLS_MUST_CHECK;
 
-// CertificateVerify of TLS 1.2: over the transcript under the scheme's own hash, which must be one that is
-// kept.
+// A message that was sent or received enters the transcript.
+void tls_hs_add_message(struct tls_handshake *hs, struct span bytes);
+
+// CertificateVerify of TLS 1.2 may need more than the suite's hash: what it may need is kept from the first
+// message on, until it is clear that only the suite's is needed (drop).
+void tls_hs_keep_messages(struct tls_handshake *hs);
+void tls_hs_drop_messages(struct tls_handshake *hs);
+bool tls_hs_can_check_12(const struct tls_handshake *hs, const struct scheme *scheme);
+bool tls_hs_can_sign_12(const struct tls_handshake *hs, const struct scheme *scheme);
 enum tls_verdict tls_hs_sign_transcript_12(
 	struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
-bool tls_scheme_signs_transcript_12(const struct scheme *scheme);
 enum tls_verdict tls_hs_prove_transcript_12(
 	struct tls_handshake *hs, uint16_t scheme, struct span signature) TLS_MUST_CHECK;
 

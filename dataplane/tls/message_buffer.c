@@ -51,6 +51,15 @@ bool tls_buffer_append(struct tls_engine *engine, struct tls_buffer *buffer, str
 	return true;
 }
 
+bool tls_buffer_reserve(struct tls_engine *engine, struct tls_buffer *buffer, size_t len)
+{
+	while (buffer->data == NULL || buffer->capacity < len) {
+		if (!grow(engine, buffer))
+			return false;
+	}
+	return true;
+}
+
 void tls_buffer_release(struct tls_buffer *buffer)
 {
 	if (buffer->data != NULL)

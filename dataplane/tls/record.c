@@ -120,14 +120,9 @@ enum tls_verdict tls_record_cut(
 	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len)
 		return TLS_OK;
 	out->cipher_off = TLS_RECORD_HEADER_LEN;
-	if (is_sealed(conn, out)) {
-		verdict = prepare_keyed(out, head, payload_len);
-		if (verdict != TLS_OK)
-			return verdict;
-	}
 	out->content_len = (uint32_t)payload_len;
 	out->wire_len = (uint32_t)(TLS_RECORD_HEADER_LEN + payload_len);
-	return TLS_OK;
+	return is_sealed(conn, out) ? prepare_keyed(out, head, payload_len) : TLS_OK;
 }
 
 void tls_record_open_job(struct tls_record *record, const struct tls_pieces *pieces, struct aead_job *job)

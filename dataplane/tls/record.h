@@ -37,7 +37,8 @@ struct tls_record {
 };
 
 // Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else
-// is the alert.
+// is the alert; with bad_record_mac (too short for a tag) wire_len is set, for early data that is passed
+// over.
 enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_stream stream, size_t offset,
 	struct tls_record *out) TLS_MUST_CHECK;
 

@@ -5,6 +5,25 @@
 
 #include "tls/names.h"
 
+// What a ClientHello offered, cut to what a log can show. Lists as they came, GREASE (RFC 8701) left out.
+enum {
+	TLS_OFFERED_VERSIONS = 8,
+	TLS_OFFERED_SUITES = 32,
+	TLS_OFFERED_GROUPS = 16,
+	TLS_OFFERED_SCHEMES = 24,
+};
+
+struct tls_offered {
+	uint16_t versions[TLS_OFFERED_VERSIONS];
+	uint16_t suites[TLS_OFFERED_SUITES];
+	uint16_t groups[TLS_OFFERED_GROUPS];
+	uint16_t schemes[TLS_OFFERED_SCHEMES];
+	uint8_t n_versions;
+	uint8_t n_suites;
+	uint8_t n_groups;
+	uint8_t n_schemes;
+};
+
 struct tls_handshake_report {
 	uint16_t version; // 0: not agreed on, and so for the rest
 	uint16_t suite;
@@ -35,4 +54,6 @@ struct tls_handshake_report {
 	uint64_t wait_verify_tsc;
 	uint64_t wait_lookup_tsc;
 	uint16_t n_waits;
+
+	struct tls_offered offered; // server
 };

@@ -35,14 +35,43 @@ static enum tls_verdict check_generalities(const struct tls_client_hello *hello,
 	return TLS_OK;
 }
 
+static uint8_t copy_offered(struct span list, uint16_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i + 1 < list.len && n < max; i += 2) {
+		uint16_t number = (uint16_t)(list.data[i] << 8 | list.data[i + 1]);
+		bool grease = (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff);
+
+		if (!grease)
+			out[n++] = number;
+	}
+	return (uint8_t)n;
+}
+
+// For whoever has to explain a failure, so before anything can fail.
+static void note_offer(struct tls_handshake *hs, const struct tls_client_hello *hello)
+{
+	struct tls_offered *offered = &hs->report.offered;
+
+	offered->n_suites = copy_offered(hello->suites, offered->suites, TLS_OFFERED_SUITES);
+	offered->n_groups = copy_offered(hello->groups, offered->groups, TLS_OFFERED_GROUPS);
+	offered->n_schemes = copy_offered(hello->signatures, offered->schemes, TLS_OFFERED_SCHEMES);
+	offered->n_versions = copy_offered(hello->versions, offered->versions, TLS_OFFERED_VERSIONS);
+	if (hello->versions.len == 0) {
+		offered->versions[0] = hello->legacy_version;
+		offered->n_versions = 1;
+	}
+	if (hello->server_name.len != 0)
+		memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
+	hs->report.name_len = (uint8_t)hello->server_name.len;
+}
+
 static enum tls_verdict find_name(struct tls_handshake *hs, const struct tls_client_hello *hello)
 {
 	const struct tls_name_entry *entry = NULL;
 	enum tls_name_match match = tls_names_find(hs->server->names, hello->server_name, &entry);
 
-	if (hello->server_name.len != 0)
-		memcpy(hs->report.name, hello->server_name.data, hello->server_name.len);
-	hs->report.name_len = (uint8_t)hello->server_name.len;
 	hs->report.name_match = (uint8_t)match;
 	if (match == TLS_NAME_NONE ||
 		(match == TLS_NAME_DEFAULT && hs->server->strict_names && hello->server_name.len != 0))
@@ -162,12 +191,13 @@ enum tls_verdict tls_server_hello_received(struct tls_handshake *hs, struct span
 
 	if (verdict != TLS_OK)
 		return verdict;
+	note_offer(hs, &hello);
 	version = choose_version(hs, &hello);
-	if (version == 0)
-		return TLS_REFUSE_PROTOCOL_VERSION;
-	// RFC 7507 3.
+	// RFC 7507 3: also where the version that it fell back to is none of ours.
 	if (hello.fallback && version < hs->common->version_max)
 		return TLS_REFUSE_INAPPROPRIATE_FALLBACK;
+	if (version == 0)
+		return TLS_REFUSE_PROTOCOL_VERSION;
 	verdict = check_generalities(&hello, version);
 	if (verdict != TLS_OK)
 		return verdict;

@@ -158,7 +158,7 @@ static enum tls_verdict begin_resumed(struct tls_handshake *hs)
 	enum tls_verdict verdict;
 
 	tls_hs_set_version(hs, tls_suite_find(hs->session.suite));
-	tls_transcript_keep(&hs->transcript, hs->suite->hash);
+	tls_hs_drop_messages(hs);
 	hs->report.resumed = true;
 	hs->report.peer_authenticated = hs->session.peer_authenticated;
 	hs->report.extended_master_secret = true;
@@ -246,7 +246,9 @@ enum tls_verdict tls_server12_begin(struct tls_handshake *hs, const struct tls_c
 	// only there is nothing that a client could say now.
 	if (hs->n_behind != 0)
 		return TLS_REFUSE_UNEXPECTED_MESSAGE;
-	tls_transcript_add(&hs->transcript, hs->message);
+	if (hs->server->client_auth != TLS_CLIENT_AUTH_NONE)
+		tls_hs_keep_messages(hs);
+	tls_hs_add_message(hs, hs->message);
 	hs->report.version = TLS_VERSION_12;
 	hs->offered_suites = offered_suites(hello);
 	hs->extended_master_secret = tls_client_hello_has(hello, TLS_EXTENSION_EXTENDED_MASTER_SECRET);
@@ -283,7 +285,7 @@ enum tls_verdict tls_server12_share(struct tls_handshake *hs, struct span body)
 // A session ID where there will be no ticket and a table to keep the session in.
 static void choose_session_id(struct tls_handshake *hs)
 {
-	bool wanted = hs->server->session_ids_12 && hs->engine->sessions.entries != NULL &&
+	bool wanted = hs->server->session_ids_12 && hs->engine->sessions.n_max != 0 &&
 		      hs->extended_master_secret && !tls_hs_is(hs, TLS_HS_TICKET_12);
 
 	hs->session_id_len = wanted && tls_session_id_make(hs->engine, hs->session_id)
@@ -311,7 +313,7 @@ static enum tls_verdict send_certificate_request(struct tls_handshake *hs)
 	uint32_t n_usable = 0;
 
 	for (uint32_t i = 0; i < ours->n && n_usable < 32; i++) {
-		if (tls_scheme_signs_transcript_12(scheme_find(ours->numbers[i])))
+		if (tls_hs_can_check_12(hs, scheme_find(ours->numbers[i])))
 			usable[n_usable++] = ours->numbers[i];
 	}
 	tls_certificate_request_write_12(&writer, usable, n_usable, hs->server->authorities);
@@ -319,8 +321,7 @@ static enum tls_verdict send_certificate_request(struct tls_handshake *hs)
 	return tls_hs_send(hs, &writer, TLS_EPOCH_PLAIN);
 }
 
-// The last part of the flight. A client's CertificateVerify may use another hash than the suite's, so both
-// are kept where one may come.
+// The last part of the flight.
 static enum tls_verdict send_request_and_done(struct tls_handshake *hs)
 {
 	struct writer writer;
@@ -330,7 +331,7 @@ static enum tls_verdict send_request_and_done(struct tls_handshake *hs)
 		hs->next_state = TLS_STATE_SERVER12_CERTIFICATE;
 		verdict = send_certificate_request(hs);
 	} else {
-		tls_transcript_keep(&hs->transcript, hs->suite->hash);
+		tls_hs_drop_messages(hs);
 	}
 	if (verdict != TLS_OK)
 		return verdict;
@@ -369,6 +370,7 @@ enum tls_verdict tls_server12_certificate(struct tls_handshake *hs, struct span 
 		return verdict;
 	if (chain.n_certificates == 0) {
 		hs->next_state = TLS_STATE_SERVER12_CLIENT_KEY_EXCHANGE;
+		tls_hs_drop_messages(hs);
 		return hs->server->client_auth == TLS_CLIENT_AUTH_REQUIRED ? TLS_REFUSE_HANDSHAKE_FAILURE
 									   : TLS_OK;
 	}
@@ -417,6 +419,7 @@ enum tls_verdict tls_server12_certificate_verify(struct tls_handshake *hs, struc
 	if (verdict != TLS_OK)
 		return verdict;
 	verdict = tls_hs_prove_transcript_12(hs, verify.scheme, verify.signature);
+	tls_hs_drop_messages(hs);
 	tls_transcript_add(&hs->transcript, hs->message);
 	return verdict;
 }

@@ -113,6 +113,35 @@ static bool binder_is_right(struct tls_handshake *hs, const struct tls_client_he
 	return binder.len == hash_len(hash) && constant_time_equal(binder.data, expected, binder.len);
 }
 
+// A server that gives no tickets takes none.
+static bool may_resume(const struct tls_handshake *hs, const struct tls_client_hello *hello)
+{
+	return hello->identities.len != 0 && hello->psk_dhe && hs->server->n_tickets != 0;
+}
+
+static bool identity_serves(
+	struct tls_handshake *hs, const struct tls_psk_identity *identity, struct tls_session_state *out)
+{
+	return tls_ticket_open(hs->engine, identity->ticket, out, &hs->ticket_is_old) &&
+	       tls_session_fits(hs, out) && tls_suite_find(out->suite)->hash == hs->suite->hash;
+}
+
+// Whether the first ClientHello offers a session that we would take, which the second one then has to offer
+// too.
+static bool some_identity_serves(struct tls_handshake *hs, const struct tls_client_hello *hello)
+{
+	struct span identities = hello->identities;
+	struct tls_psk_identity identity;
+	struct tls_session_state session;
+	bool serves = false;
+
+	for (unsigned i = 0; i < IDENTITIES_TRIED && !serves && tls_next_identity(&identities, &identity);
+		i++)
+		serves = identity_serves(hs, &identity, &session);
+	wipe(&session, sizeof session);
+	return serves;
+}
+
 // The first identity that opens and fits is the one; its binder must be right.
 static enum tls_verdict try_identities(struct tls_handshake *hs, const struct tls_client_hello *hello)
 {
@@ -125,9 +154,7 @@ static enum tls_verdict try_identities(struct tls_handshake *hs, const struct tl
 	for (uint16_t idx = 0; idx < IDENTITIES_TRIED && tls_next_identity(&identities, &identity) &&
 			       tls_next_vector8(&binders, &binder);
 		idx++) {
-		if (!tls_ticket_open(hs->engine, identity.ticket, &session, &hs->ticket_is_old) ||
-			!tls_session_fits(hs, &session) ||
-			tls_suite_find(session.suite)->hash != hs->suite->hash) {
+		if (!identity_serves(hs, &identity, &session)) {
 			tls_engine_count(hs->engine, COUNTER_TLS_TICKETS_REFUSED);
 			continue;
 		}
@@ -154,7 +181,7 @@ static enum tls_verdict accept_share(
 {
 	enum tls_verdict verdict = TLS_OK;
 
-	if (hello->identities.len != 0 && hello->psk_dhe)
+	if (may_resume(hs, hello))
 		verdict = try_identities(hs, hello);
 	if (verdict != TLS_OK)
 		return verdict;
@@ -180,11 +207,13 @@ static enum tls_verdict send_ccs_once(struct tls_handshake *hs)
 	return tls_hs_send_change_cipher_spec(hs);
 }
 
-static enum tls_verdict send_retry(struct tls_handshake *hs)
+static enum tls_verdict send_retry(struct tls_handshake *hs, const struct tls_client_hello *hello)
 {
 	struct writer writer = tls_hs_writer(hs);
 	enum tls_verdict verdict;
 
+	if (may_resume(hs, hello) && some_identity_serves(hs, hello))
+		hs->flags |= TLS_HS_EXPECTS_PSK;
 	tls_transcript_add(&hs->transcript, hs->message);
 	tls_transcript_fold(&hs->transcript, hs->suite->hash);
 	tls_server_hello_write_13(&writer, &(struct tls_server_hello_13){.random = tls_hello_retry_random,
@@ -226,7 +255,7 @@ enum tls_verdict tls_server13_begin(struct tls_handshake *hs, const struct tls_c
 		hs->flags |= TLS_HS_SKIP_EARLY;
 		hs->early_left = EARLY_DATA_MAX;
 	}
-	return found ? accept_share(hs, hello, share) : send_retry(hs);
+	return found ? accept_share(hs, hello, share) : send_retry(hs, hello);
 }
 
 // RFC 8446 4.1.2: what a second ClientHello may change, and what it must not.
@@ -252,6 +281,8 @@ enum tls_verdict tls_server13_second_hello(struct tls_handshake *hs, struct span
 		!span_equal(hello.session_id, span_of(hs->session_id, hs->session_id_len)) ||
 		!tls_list_has(hello.suites, hs->suite->id) || !tls_list_has(hello.versions, TLS_VERSION_13) ||
 		tls_client_hello_has(&hello, TLS_EXTENSION_EARLY_DATA) ||
+		(tls_hs_is(hs, TLS_HS_EXPECTS_PSK) &&
+			!tls_client_hello_has(&hello, TLS_EXTENSION_PRE_SHARED_KEY)) ||
 		!span_equal(hello.server_name, span_of(hs->report.name, hs->report.name_len)))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	verdict = find_share(&hello, hs->group->id, &share, &found);

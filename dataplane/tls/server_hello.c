@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/server_hello.h"
 
+#include "tls/certificate_message.h"
+
 const uint8_t tls_hello_retry_random[TLS_RANDOM_LEN] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe,
 	0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e,
 	0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
@@ -117,9 +119,11 @@ static enum tls_verdict parse_12(struct tls_server_hello *out)
 			out->record_size_limit > TLS_PLAINTEXT_MAX)
 			return TLS_REFUSE_ILLEGAL_PARAMETER;
 	}
-	if (tls_server_hello_has(out, TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP))
-		out->scts = bodies[TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP];
-	return TLS_OK;
+	out->scts = bodies[TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP];
+	return !tls_server_hello_has(out, TLS_EXTENSION_SIGNED_CERTIFICATE_TIMESTAMP) ||
+			       tls_timestamps_are_sound(out->scts)
+		       ? TLS_OK
+		       : TLS_REFUSE_DECODE_ERROR;
 }
 
 // What the chosen version allows here. RFC 8446 4.2.1: supported_versions must not name TLS 1.2 or older.

@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!credentials_add_certificates(&credentials, span_of(data, len), reason))
 		SLUICE_ASSERT(reason[0] != '\0');
 	reason[0] = '\0';
-	deployment = deployment_decode(span_of(data, len), &credentials, &net, reason);
+	deployment = deployment_decode(
+		span_of(data, len), &credentials, &(struct deployment_base){.net = &net}, reason);
 	SLUICE_ASSERT((deployment == NULL) == (reason[0] != '\0'));
 	if (deployment != NULL) {
 		check(deployment);

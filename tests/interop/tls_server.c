@@ -6,8 +6,17 @@
 //     tls-server -port N [-cert FILE -key FILE]... [-client-auth optional|required] [-no-tls12] [-no-tls13]
 //                [-record-size-limit N]
 //
-// Without certificates it makes an RSA-2048 and a P-256 one. It tickets, resumes, and speaks http/1.1 by
-// ALPN. Every request gets the same small page and a close.
+// Listens on 127.0.0.1 and ::1. Without certificates it makes an RSA-2048 and a P-256 one. It tickets,
+// resumes, and speaks http/1.1 by ALPN. Every request gets the same small page and a close.
+//
+//   handshake -> request -> page, close_notify --+
+//        |           |                           v
+//        +-----------+---- alert, silence -->  linger: our half is closed, what still comes is thrown away
+//                                                |
+//                                                v  their half is closed, or LINGER_MS are over
+//                                              gone
+//
+// Lingering lets the last alert arrive: a socket that is closed over unread bytes resets the connection.
 #include "tls_fixture.h"
 #include "tls_pem.h"
 
@@ -26,22 +35,32 @@ enum {
 	CONNECTIONS_MAX = 1024,
 	IDENTITIES_MAX = 4,
 	EVENTS_MAX = 64,
+	REQUEST_MAX = 64 * 1024,
+	LISTENERS = 2,
+	LINGER_MS = 2000,
+	SILENCE_MS = 30000,
+	TURN_MS = 250,
 };
 
 struct visit {
 	struct tls_end end;
 	int fd;
 	bool answered;
-	bool over;
+	bool over; // nothing more will be said: what is written goes out, then our half is closed
+	bool lingers;
+	bool gone;
+	uint64_t deadline_us;
 };
 
 static struct tls_fixture fixture;
 static struct tls_fixture_verifier verifier;
 static struct tls_server_config config;
 static struct visit *visits[CONNECTIONS_MAX];
+static int listeners[LISTENERS];
 static int epoll_fd;
 
-static const char page[] = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\nsluice\n";
+static const char page[] = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n"
+			   "Connection: close\r\n\r\nsluice\n";
 
 static void flush(struct visit *visit)
 {
@@ -54,7 +73,7 @@ static void flush(struct visit *visit)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0) {
-			visit->over = true;
+			visit->gone = true;
 			sent = visit->end.out_len;
 			break;
 		}
@@ -66,34 +85,43 @@ static void flush(struct visit *visit)
 
 static bool has_request(const struct tls_end *end)
 {
-	return end->data_len >= 4 && memmem(end->data, end->data_len, "\r\n\r\n", 4) != NULL;
+	static const char *const ends[] = {"\r\n\r\n", "\n\n", "\n\r\n"};
+
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		if (memmem(end->data, end->data_len, ends[i], strlen(ends[i])) != NULL)
+			return true;
+	}
+	return false;
 }
 
 static void answer(struct visit *visit)
 {
 	struct tls_end *end = &visit->end;
 
-	if (tls_end_up(end) && has_request(end) && !visit->answered) {
+	if (tls_end_up(end) && !end->closed && has_request(end)) {
 		tls_end_send(end, page, sizeof page - 1);
 		visit->answered = true;
-		tls_end_close(end);
 	}
-	if (end->closed && !end->failed)
+	if (!end->failed && !end->handshaking &&
+		(visit->answered || end->closed || end->data_len > REQUEST_MAX))
 		tls_end_close(end);
-	if (end->failed || end->closed || visit->answered)
+	if (end->failed || end->closed || visit->answered || end->data_len > REQUEST_MAX)
 		visit->over = true;
 }
 
 static void read_socket(struct visit *visit)
 {
 	uint8_t buffer[16384];
-	size_t room = TLS_END_BUFFER_LEN - visit->end.in_len;
-	ssize_t n = recv(visit->fd, buffer, room < sizeof buffer ? room : sizeof buffer, MSG_DONTWAIT);
+	ssize_t n = recv(visit->fd, buffer, sizeof buffer, MSG_DONTWAIT);
 
-	if (n > 0)
-		tls_end_receive(&visit->end, buffer, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n > 0) {
+		visit->deadline_us = clock_now_us() + SILENCE_MS * 1000;
+		if (!visit->lingers)
+			tls_end_receive(&visit->end, buffer, (size_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		visit->over = true;
+		visit->gone = visit->lingers || n < 0;
+	}
 }
 
 static void work(void)
@@ -103,7 +131,7 @@ static void work(void)
 	while (progress) {
 		progress = false;
 		for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-			if (visits[i] != NULL)
+			if (visits[i] != NULL && !visits[i]->lingers)
 				progress = tls_end_step(&visits[i]->end) || progress;
 		}
 		progress = progress || lanes_n_pending(fixture.crypto.lanes) != 0;
@@ -111,15 +139,17 @@ static void work(void)
 	}
 }
 
-// Half a close first, so that what was sent arrives although the peer may still be writing.
+static void begin_lingering(struct visit *visit)
+{
+	(void)shutdown(visit->fd, SHUT_WR);
+	visit->lingers = true;
+	visit->deadline_us = clock_now_us() + LINGER_MS * 1000;
+}
+
 static void end_visit(unsigned idx)
 {
 	struct visit *visit = visits[idx];
-	uint8_t rest[4096];
 
-	(void)shutdown(visit->fd, SHUT_WR);
-	while (recv(visit->fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
-		;
 	(void)close(visit->fd);
 	tls_end_destroy(&visit->end);
 	free(visit);
@@ -142,49 +172,71 @@ static void accept_visit(int listener)
 	}
 	visits[idx] = calloc(1, sizeof *visits[idx]);
 	visits[idx]->fd = fd;
+	visits[idx]->deadline_us = clock_now_us() + SILENCE_MS * 1000;
 	tls_end_init(&visits[idx]->end, &fixture);
 	tls_end_serve(&visits[idx]->end, &config);
 	event.data.u32 = idx;
 	(void)epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int listen_on(int port)
+// The nth of the listeners; false when there is no such address family here.
+static bool listen_on(unsigned idx, int port)
 {
-	const struct sockaddr_in address = {.sin_family = AF_INET,
+	const struct sockaddr_in v4 = {.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
 		.sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = CONNECTIONS_MAX}};
+	const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons((uint16_t)port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const void *address = idx == 0 ? (const void *)&v4 : (const void *)&v6;
+	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = CONNECTIONS_MAX + idx}};
 	const int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(idx == 0 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
 
+	listeners[idx] = fd;
+	if (fd < 0)
+		return false;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 128) != 0) {
-		perror("tls-server");
-		exit(1);
-	}
+	if (bind(fd, address, idx == 0 ? sizeof v4 : sizeof v6) != 0 || listen(fd, 128) != 0)
+		return false;
 	(void)epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
-	return fd;
+	return true;
 }
 
-static void turn(int listener)
+// Writes what there is and goes on to the next stage of a visit.
+static void tend(unsigned idx, uint64_t now_us)
+{
+	struct visit *visit = visits[idx];
+
+	if (!visit->lingers) {
+		answer(visit);
+		flush(visit);
+		if (now_us > visit->deadline_us)
+			visit->over = true;
+		if (visit->over && !visit->gone && visit->end.out_len == 0)
+			begin_lingering(visit);
+	}
+	if (visit->gone || now_us > visit->deadline_us + (visit->lingers ? 0 : LINGER_MS * 1000))
+		end_visit(idx);
+}
+
+static void turn(void)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int n = epoll_wait(epoll_fd, events, EVENTS_MAX, 1000);
+	int n = epoll_wait(epoll_fd, events, EVENTS_MAX, TURN_MS);
+	uint64_t now_us;
 
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.u32 == CONNECTIONS_MAX)
-			accept_visit(listener);
+		if (events[i].data.u32 >= CONNECTIONS_MAX)
+			accept_visit(listeners[events[i].data.u32 - CONNECTIONS_MAX]);
 		else if (visits[events[i].data.u32] != NULL)
 			read_socket(visits[events[i].data.u32]);
 	}
 	work();
+	now_us = clock_now_us();
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-		if (visits[i] == NULL)
-			continue;
-		answer(visits[i]);
-		flush(visits[i]);
-		if (visits[i]->over)
-			end_visit(i);
+		if (visits[i] != NULL)
+			tend(i, now_us);
 	}
 }
 
@@ -226,7 +278,6 @@ int main(int argc, char **argv)
 	const char *cert = NULL;
 	uint32_t n_identities = 0;
 	int port = 0;
-	int listener;
 
 	clock_init();
 	tls_fixture_init(&fixture, &settings);
@@ -255,9 +306,13 @@ int main(int argc, char **argv)
 	}
 	config.names = tls_fixture_names(identities, n_identities);
 	epoll_fd = epoll_create1(0);
-	listener = listen_on(port);
+	if (!listen_on(0, port)) {
+		perror("tls-server");
+		return 1;
+	}
+	(void)listen_on(1, port);
 	printf("listening on 127.0.0.1:%d\n", port);
 	(void)fflush(stdout);
 	for (;;)
-		turn(listener);
+		turn();
 }

@@ -7,10 +7,12 @@
 // until close_notify, which is answered. Exit status: 0; 1 after an error, whose name is on standard error;
 // 89 for a flag that is not known, so that the runner counts the test as not done rather than failed. A flag
 // may be restricted to one kind of connection: -on-initial-<flag>, -on-resume-<flag>.
+#include "tls_chain.h"
 #include "tls_fixture.h"
 #include "tls_pem.h"
 
 #include "crypto/group.h"
+#include "crypto/scheme.h"
 
 #include "base/clock.h"
 
@@ -43,14 +45,15 @@ struct options {
 	bool server, ipv6;
 	int port, resume_count;
 	uint64_t shim_id;
-	const char *key_file, *cert_file;
+	const char *key_file, *cert_file, *trust_files;
 	int min_version, max_version, expect_version, expect_curve, expect_signature;
 	bool no_tls12, no_tls13;
 	struct text alpn, select_alpn, expect_alpn, host_name, expect_name, staple, scts, expect_staple,
 		expect_scts;
 	struct numbers curves, signing, verifying;
 	bool expect_no_session, expect_miss, expect_hrr, expect_no_hrr;
-	bool require_certificate, verify_peer, key_update, check_close, shuts_down, sizes, writes_first;
+	bool require_certificate, verify_peer, verify_fail, key_update, check_close, shuts_down, sizes,
+		writes_first;
 	bool decline_alpn, no_ticket, fallback, grease, wants_staple, wants_scts;
 };
 
@@ -61,8 +64,7 @@ enum form {
 	BASE64,
 	LIST,
 	PATH,
-	IGNORED,
-	IGNORED_VALUE
+	IGNORED
 };
 
 // One row per flag: where its value goes.
@@ -75,53 +77,33 @@ static const struct flag {
 	{ \
 		name, form, offsetof(struct options, field) \
 	}
-	ROW("-server", FLAG, server),
-	ROW("-ipv6", FLAG, ipv6),
-	ROW("-port", NUMBER, port),
-	ROW("-resume-count", NUMBER, resume_count),
-	ROW("-key-file", PATH, key_file),
-	ROW("-cert-file", PATH, cert_file),
-	ROW("-min-version", NUMBER, min_version),
-	ROW("-max-version", NUMBER, max_version),
-	ROW("-expect-version", NUMBER, expect_version),
-	ROW("-no-tls12", FLAG, no_tls12),
-	ROW("-no-tls13", FLAG, no_tls13),
-	ROW("-advertise-alpn", TEXT, alpn),
-	ROW("-select-alpn", TEXT, select_alpn),
-	ROW("-decline-alpn", FLAG, decline_alpn),
-	ROW("-expect-alpn", TEXT, expect_alpn),
-	ROW("-host-name", TEXT, host_name),
-	ROW("-expect-server-name", TEXT, expect_name),
-	ROW("-curves", LIST, curves),
-	ROW("-signing-prefs", LIST, signing),
-	ROW("-verify-prefs", LIST, verifying),
-	ROW("-expect-curve-id", NUMBER, expect_curve),
+	ROW("-server", FLAG, server), ROW("-ipv6", FLAG, ipv6), ROW("-port", NUMBER, port),
+	ROW("-resume-count", NUMBER, resume_count), ROW("-key-file", PATH, key_file),
+	ROW("-cert-file", PATH, cert_file), ROW("-min-version", NUMBER, min_version),
+	ROW("-max-version", NUMBER, max_version), ROW("-expect-version", NUMBER, expect_version),
+	ROW("-no-tls12", FLAG, no_tls12), ROW("-no-tls13", FLAG, no_tls13),
+	ROW("-advertise-alpn", TEXT, alpn), ROW("-select-alpn", TEXT, select_alpn),
+	ROW("-decline-alpn", FLAG, decline_alpn), ROW("-expect-alpn", TEXT, expect_alpn),
+	ROW("-host-name", TEXT, host_name), ROW("-expect-server-name", TEXT, expect_name),
+	ROW("-curves", LIST, curves), ROW("-signing-prefs", LIST, signing),
+	ROW("-verify-prefs", LIST, verifying), ROW("-expect-curve-id", NUMBER, expect_curve),
 	ROW("-expect-peer-signature-algorithm", NUMBER, expect_signature),
-	ROW("-expect-no-session", FLAG, expect_no_session),
-	ROW("-expect-session-miss", FLAG, expect_miss),
-	ROW("-expect-hrr", FLAG, expect_hrr),
-	ROW("-expect-no-hrr", FLAG, expect_no_hrr),
+	ROW("-expect-no-session", FLAG, expect_no_session), ROW("-expect-session-miss", FLAG, expect_miss),
+	ROW("-expect-hrr", FLAG, expect_hrr), ROW("-expect-no-hrr", FLAG, expect_no_hrr),
 	ROW("-require-any-client-certificate", FLAG, require_certificate),
-	ROW("-verify-peer", FLAG, verify_peer),
-	ROW("-ocsp-response", BASE64, staple),
-	ROW("-signed-cert-timestamps", BASE64, scts),
-	ROW("-enable-ocsp-stapling", FLAG, wants_staple),
+	ROW("-verify-peer", FLAG, verify_peer), ROW("-verify-fail", FLAG, verify_fail),
+	ROW("-trust-cert", PATH, trust_files), ROW("-ocsp-response", BASE64, staple),
+	ROW("-signed-cert-timestamps", BASE64, scts), ROW("-enable-ocsp-stapling", FLAG, wants_staple),
 	ROW("-enable-signed-cert-timestamps", FLAG, wants_scts),
 	ROW("-expect-ocsp-response", BASE64, expect_staple),
-	ROW("-expect-signed-cert-timestamps", BASE64, expect_scts),
-	ROW("-key-update", FLAG, key_update),
-	ROW("-check-close-notify", FLAG, check_close),
-	ROW("-shim-shuts-down", FLAG, shuts_down),
-	ROW("-shim-writes-first", FLAG, writes_first),
-	ROW("-write-different-record-sizes", FLAG, sizes),
-	ROW("-no-ticket", FLAG, no_ticket),
-	ROW("-fallback-scsv", FLAG, fallback),
+	ROW("-expect-signed-cert-timestamps", BASE64, expect_scts), ROW("-key-update", FLAG, key_update),
+	ROW("-check-close-notify", FLAG, check_close), ROW("-shim-shuts-down", FLAG, shuts_down),
+	ROW("-shim-writes-first", FLAG, writes_first), ROW("-write-different-record-sizes", FLAG, sizes),
+	ROW("-no-ticket", FLAG, no_ticket), ROW("-fallback-scsv", FLAG, fallback),
 	ROW("-enable-grease", FLAG, grease),
 #undef ROW
-	{"-no-tls1", IGNORED, 0},
-	{"-no-tls11", IGNORED, 0},
-	{"-no-ssl3", IGNORED, 0},
-	{"-trust-cert", IGNORED_VALUE, 0},
+	{"-no-tls1", IGNORED, 0}, {"-no-tls11", IGNORED, 0}, {"-no-ssl3", IGNORED, 0},
+	{"-async", IGNORED, 0}, // we never wait inside
 };
 
 static void take_text(struct text *out, const char *value)
@@ -173,7 +155,6 @@ static void take_value(struct options *options, const struct flag *flag, const c
 		*(const char **)place = value;
 		break;
 	case IGNORED:
-	case IGNORED_VALUE:
 		break;
 	}
 }
@@ -329,14 +310,17 @@ static bool text_is(const struct text *text, struct span bytes)
 }
 
 static void check_report(const struct options *options, const struct tls_end *end,
-	const struct tls_fixture_verifier *verifier, bool is_resume)
+	const struct tls_chain_verifier *verifier, bool is_resume)
 {
 	const struct tls_handshake_report *report = &end->report;
 	uint16_t peer_scheme = options->server ? report->peer_scheme : report->scheme;
 
 	expect(options->expect_version == 0 || options->expect_version == report->version, "wrong version");
-	expect(options->expect_curve == 0 || options->expect_curve == report->group, "wrong group");
-	expect(options->expect_signature == 0 || options->expect_signature == peer_scheme,
+	// A resumed handshake has no signature, and in TLS 1.2 no key exchange.
+	expect(options->expect_curve == 0 || options->expect_curve == report->group ||
+			(report->resumed && report->version == TLS_VERSION_12),
+		"wrong group");
+	expect(options->expect_signature == 0 || options->expect_signature == peer_scheme || report->resumed,
 		"wrong signature algorithm");
 	expect(!options->expect_alpn.set || text_is(&options->expect_alpn, report->alpn), "wrong ALPN");
 	expect(!options->expect_name.set ||
@@ -347,9 +331,10 @@ static void check_report(const struct options *options, const struct tls_end *en
 	expect(!is_resume || report->resumed == !options->expect_miss, "resumption is not as expected");
 	expect(is_resume || !report->resumed, "unexpected resumption");
 	expect(!options->expect_staple.set || report->resumed ||
-			verifier->staple_len == options->expect_staple.len,
+			text_is(&options->expect_staple, span_of(verifier->staple, verifier->staple_len)),
 		"wrong OCSP response");
-	expect(!options->expect_scts.set || report->resumed || verifier->scts_len == options->expect_scts.len,
+	expect(!options->expect_scts.set || report->resumed ||
+			text_is(&options->expect_scts, span_of(verifier->scts, verifier->scts_len)),
 		"wrong timestamps");
 }
 
@@ -386,6 +371,7 @@ static void say_goodbye(struct tls_end *end, int fd, const struct options *optio
 		if (end->failed)
 			fail(end, fd);
 	}
+	expect(!options->check_close || end->data_len == 0, "application data on shutdown");
 	expect(!options->check_close || end->closed, "no close_notify");
 }
 
@@ -408,7 +394,7 @@ static void converse(struct tls_end *end, int fd, const struct options *options)
 	}
 	if (end->failed)
 		fail(end, fd);
-	if (end->data_len != 0)
+	if (end->data_len != 0 && !options->shuts_down)
 		echo(end, fd, options);
 	say_goodbye(end, fd, options);
 }
@@ -416,7 +402,7 @@ static void converse(struct tls_end *end, int fd, const struct options *options)
 // Everything that a run keeps from one connection to the next.
 struct shim {
 	struct tls_fixture fixture;
-	struct tls_fixture_verifier verifier;
+	struct tls_chain_verifier verifier;
 	struct tls_session_slot slot;
 	struct tls_identity *identity;
 	const struct tls_names *names;
@@ -437,6 +423,16 @@ static void set_versions(struct tls_common_config *common, const struct options 
 		exit(EXIT_UNKNOWN_FLAG);
 }
 
+static void set_schemes(struct tls_preferences *out, const struct numbers *list)
+{
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (scheme_find(list->numbers[i]) == NULL)
+			exit(EXIT_UNKNOWN_FLAG);
+	}
+	if (list->n != 0)
+		*out = (struct tls_preferences){list->numbers, list->n};
+}
+
 static void set_common(struct shim *shim, struct tls_common_config *common, const struct options *options)
 {
 	set_versions(common, options);
@@ -447,9 +443,7 @@ static void set_common(struct shim *shim, struct tls_common_config *common, cons
 	}
 	if (options->curves.n != 0)
 		common->groups = (struct tls_preferences){options->curves.numbers, options->curves.n};
-	if (options->verifying.n != 0)
-		common->signatures = (struct tls_preferences){
-			options->verifying.numbers, options->verifying.n};
+	set_schemes(&common->signatures, &options->verifying);
 	if (options->alpn.set)
 		common->alpn = span_of(options->alpn.bytes, options->alpn.len);
 	if (options->select_alpn.set && !options->decline_alpn) {
@@ -457,6 +451,15 @@ static void set_common(struct shim *shim, struct tls_common_config *common, cons
 		memcpy(shim->alpn + 1, options->select_alpn.bytes, options->select_alpn.len);
 		common->alpn = span_of(shim->alpn, 1 + options->select_alpn.len);
 	}
+}
+
+static void set_verifier(struct tls_chain_verifier *verifier, const struct options *options)
+{
+	if (options->verify_fail)
+		verifier->verdict = TLS_REFUSE_HANDSHAKE_FAILURE;
+	if (options->verify_peer && options->trust_files != NULL &&
+		!tls_chain_verifier_trust(verifier, options->trust_files))
+		exit(EXIT_UNKNOWN_FLAG);
 }
 
 static void configure(struct shim *shim, const struct options *options)
@@ -472,11 +475,11 @@ static void configure(struct shim *shim, const struct options *options)
 			exit(EXIT_UNKNOWN_FLAG);
 		shim->names = tls_fixture_names(&shim->identity, 1);
 	}
+	tls_chain_verifier_init(&shim->verifier);
+	set_verifier(&shim->verifier, options);
 	shim->server = tls_fixture_server_config(shim->names);
 	set_common(shim, &shim->server.common, options);
-	if (options->signing.n != 0)
-		shim->server.own_signatures = (struct tls_preferences){
-			options->signing.numbers, options->signing.n};
+	set_schemes(&shim->server.own_signatures, &options->signing);
 	if (options->require_certificate || options->verify_peer)
 		shim->server.client_auth = options->require_certificate ? TLS_CLIENT_AUTH_REQUIRED
 									: TLS_CLIENT_AUTH_OPTIONAL;
@@ -484,8 +487,9 @@ static void configure(struct shim *shim, const struct options *options)
 		shim->server.n_tickets = 0;
 		shim->server.tickets_12 = false;
 	}
-	shim->client = tls_fixture_client_config(&shim->verifier);
+	shim->client = tls_fixture_client_config(NULL);
 	set_common(shim, &shim->client.common, options);
+	set_schemes(&shim->client.own_signatures, &options->signing);
 	shim->client.certificate = shim->identity != NULL ? shim->identity->certificate : NULL;
 	shim->client.keep_session = tls_fixture_keep_session;
 	shim->client.keep_context = &shim->slot;
@@ -505,6 +509,8 @@ static void run_connection(struct shim *shim, const struct options *options, boo
 	configure(shim, options);
 	memcpy(name, options->host_name.bytes, options->host_name.len);
 	tls_end_init(&end, &shim->fixture);
+	// One answer to several KeyUpdates, before the next data (RFC 8446 4.6.3).
+	end.updates_with_data = true;
 	if (options->server && shim->identity == NULL)
 		exit(EXIT_UNKNOWN_FLAG);
 	if (options->server)
@@ -536,7 +542,6 @@ int main(int argc, char **argv)
 	parse(argc, argv, &initial, &resume);
 	tls_fixture_init(&shim.fixture, &settings);
 	tls_fixture_ticket_keys(&shim.fixture, 1, 0, 0);
-	tls_fixture_verifier_init(&shim.verifier);
 	run_connection(&shim, &initial, false);
 	for (int i = 0; i < initial.resume_count; i++)
 		run_connection(&shim, &resume, true);

@@ -9,151 +9,60 @@
 // initial number lies just below 2^32, so that every script wraps. Everything that is sent must be named by
 // an out line (or dropped by `ignore`) before the next in or wait, and at the end.
 //
-//   config NAME VALUE        a field of struct tcp_config; before the first other line
-//   path mtu=N [chain] [tso] [v6]                                          likewise
-//   listen                   on port 80          connect    from port 5000 to port 80
-//   handshake [OPTION...]    a whole passive open; options as of in, for the SYN: mss= ws= sackok ts ecn win=
+//   config NAME VALUE     a field of struct tcp_config; before the first other line
+//   path mtu=N [chain] [tso] [v6]     likewise
+//   listen                on port 80
+//   connect               from port 5000 to port 80; `connect in-use` when that must fail
+//   handshake [OPTION...] a whole passive open; options as of in, for the SYN: mss= ws= sackok ts ecn win=;
+//                         rtt=MS passes between SYN-ACK and acknowledgement
+//
 //   in FLAGS [seq=N] [ack=N] [len=N] [win=N] [mss=N] [ws=N] [sackok] [ts=V,E] [sack=A-B,...] [ce]
-//   [options=HEX]
-//                            arrives; FLAGS as tcpdump's: S F R P . U E C, - for none
-//   in ... &                 the same, in one burst with the next in
-//   out FLAGS [the same fields] [at=MS] [ect] [tso=N] [no-sack] [no-ts]    was sent next; what is not named
-//   may
-//                            be anything
-//   silent                   nothing was sent     ignore     whatever was sent
-//   wait MS                  time passes
-//   send N    read N         the owner sends, consumes      shutdown close abort nagle    what it calls
-//   event NAME...            the owner was told exactly this since the last such line (accepted, connected,
-//                            readable, writable, peer-fin, closed, reset, timed-out, none)
-//   state NAME               states.def's, or none when there is no connection
-//   readable N    info NAME [<|>]N        of the connection: mss cwnd ssthresh snd_wnd rcv_wnd unsent unacked
-//   srtt rto counter NAME N           how often since the start icmp too-big|hard|soft seq=N [mtu=N] starve
-//   on|off            no buffers for sending peer PORT                what follows comes from and goes to
-//   another port of the peer (4000 at first)
-#include "base/arena.h"
+//                         arrives; FLAGS as tcpdump's: S F R P . U E C, - for none; options=HEX instead of
+//                         the named ones
+//   in ... &              the same, in one burst with the next in
+//   icmp too-big|hard|soft seq=N [mtu=N]
+//   out FLAGS [the same fields] [at=MS] [ect] [tso=N] [no-sack] [no-ts]
+//                         was sent next; what is not named may be anything
+//   silent                nothing was sent
+//   ignore                whatever was sent
+//   wait MS               time passes
+//
+//   send N   read N   shutdown   close   abort   nagle      what the owner calls
+//   starve on|off         no buffers for sending
+//   peer PORT             what follows comes from and goes to another port of the peer (4000 at first)
+//
+//   event NAME...         the owner was told exactly this since the last such line: accepted, connected,
+//                         readable, writable, peer-fin, closed, reset, timed-out, none
+//   state NAME            states.def's, or none when there is no connection
+//   readable N
+//   info NAME [<|>]N      of the connection: mss cwnd ssthresh snd_wnd rcv_wnd unsent unacked srtt rto
+//   counter NAME N        how often since the start
+#include "packet_run.h"
+
 #include "base/assert.h"
-#include "base/counters.h"
-#include "net/segment.h"
 #include "seam/clock_virtual.h"
-#include "seam/net_stub.h"
-#include "tcp/options.h"
 #include "tcp/state.h"
-#include "tcp/tcp.h"
 
 #include <rte_mbuf.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-	PEER_PORT = 80,
-	LOCAL_PORT = 80,
-	CONNECT_PORT = 5000,
-	WORDS_MAX = 24,
-	BURST_MAX = 16,
-	START_MS = 1000 // the clock when a script starts
-};
+struct run run;
 
-#define PEER_ISN UINT32_C(0xfffff000)
-
-static struct run {
-	const char *path;
-	unsigned line;
-	unsigned n_failures;
-	struct net *net;
-	struct tcp *tcp;
-	struct arena arena;
-	struct counters counters;
-	struct tcp_config config;
-	uint16_t mtu, capabilities;
-	bool v6, active;
-	struct flow_key key; // ours
-	uint32_t our_isn;
-	bool know_isn;
-	uint32_t our_ts; // our timestamp at the script's start
-	bool know_ts;
-	struct tcp_handle handle;
-	bool have_conn;
-	uint16_t events;
-	struct segment burst[BURST_MAX];
-	uint32_t n_burst;
-	struct net_stub_sent next;
-	bool have_next;
-} run;
-
-static void fail(const char *what, const char *detail)
+void fail(const char *what, const char *detail)
 {
 	fprintf(stderr, "%s:%u: %s%s%s\n", run.path, run.line, what, detail[0] != 0 ? ": " : "", detail);
 	run.n_failures++;
 }
 
-static double now_ms(void)
+double now_ms(void)
 {
 	return (double)clock_now_us() / 1000 - START_MS;
 }
 
-// --- words ---
-
-// The value of "name=value" among the words, or NULL.
-static const char *value_of(char **words, uint32_t n, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (uint32_t i = 0; i < n; i++)
-		if (strncmp(words[i], name, len) == 0 && words[i][len] == '=')
-			return words[i] + len + 1;
-	return NULL;
-}
-
-static bool has_word(char **words, uint32_t n, const char *name)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(words[i], name) == 0)
-			return true;
-	return false;
-}
-
-static uint32_t number_of(char **words, uint32_t n, const char *name, uint32_t otherwise)
-{
-	const char *value = value_of(words, n, name);
-
-	return value != NULL ? (uint32_t)strtoll(value, NULL, 0) : otherwise;
-}
-
-static const char flag_letters[] = "FSRP.UEC"; // in the order of the header's bits
-
-static uint8_t flags_of(const char *word)
-{
-	uint8_t flags = 0;
-
-	if (strcmp(word, "-") == 0)
-		return 0;
-	for (; *word != 0; word++) {
-		const char *letter = strchr(flag_letters, *word);
-
-		if (letter == NULL) {
-			fail("no such flag", word);
-			return 0;
-		}
-		flags |= (uint8_t)(1u << (letter - flag_letters));
-	}
-	return flags;
-}
-
-static const char *flag_names(uint8_t flags)
-{
-	static char names[9];
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < 8; i++)
-		if ((flags >> i & 1) != 0)
-			names[n++] = flag_letters[i];
-	names[n] = 0;
-	return n != 0 ? names : "-";
-}
-
 // --- the stack ---
 
-static struct tcp_conn *conn(void)
+struct tcp_conn *conn(void)
 {
 	return run.have_conn ? tcp_conn_at(run.tcp, run.handle) : NULL;
 }
@@ -170,7 +79,7 @@ static void take_events(void)
 	}
 }
 
-static void turn(void)
+void turn(void)
 {
 	tcp_input_burst(run.tcp, run.burst, run.n_burst, clock_now_us());
 	run.n_burst = 0;
@@ -200,246 +109,6 @@ static void open_stack(void)
 }
 
 // What the first of our SYNs and timestamps tells.
-static void learn(const struct net_stub_sent *sent)
-{
-	struct tcp_options options;
-
-	if (!run.know_isn && (sent->flags & SEGMENT_SYN) != 0) {
-		run.our_isn = sent->seq;
-		run.know_isn = true;
-	}
-	if (!run.know_ts && tcp_options_parse(span_of(sent->options, sent->options_len), &options) &&
-		(options.present & TCP_HAS_TIMESTAMPS) != 0) {
-		run.our_ts = options.ts_value - (uint32_t)now_ms();
-		run.know_ts = true;
-	}
-}
-
-static bool next_sent(void)
-{
-	if (!run.have_next)
-		run.have_next = net_stub_take(run.net, &run.next);
-	if (run.have_next)
-		learn(&run.next);
-	return run.have_next;
-}
-
-static void describe(const struct net_stub_sent *sent, char *out, size_t len)
-{
-	struct tcp_options options;
-	int n = snprintf(out, len, "%s seq=%d ack=%d len=%u win=%u at=%.1f", flag_names(sent->flags),
-		(int)(sent->seq - run.our_isn), (int)(sent->ack - PEER_ISN), sent->payload_len, sent->window,
-		(double)sent->at_us / 1000 - START_MS);
-
-	if (!tcp_options_parse(span_of(sent->options, sent->options_len), &options))
-		return;
-	if ((options.present & TCP_HAS_MSS) != 0)
-		n += snprintf(out + n, len - (size_t)n, " mss=%u", options.mss);
-	for (uint32_t i = 0; i < options.n_sack_blocks; i++)
-		n += snprintf(out + n, len - (size_t)n, " sack %d-%d",
-			(int)(options.sack_blocks[i].start.value - PEER_ISN),
-			(int)(options.sack_blocks[i].end.value - PEER_ISN));
-}
-
-static void expect_nothing_left(void)
-{
-	char text[256];
-
-	while (run.net != NULL && next_sent()) {
-		describe(&run.next, text, sizeof text);
-		fail("unexpected", text);
-		run.have_next = false;
-	}
-}
-
-// --- segments in ---
-
-static void sack_of(const char *value, uint32_t base, struct tcp_options *options)
-{
-	options->present |= TCP_HAS_SACK;
-	while (value != NULL && *value != 0 && options->n_sack_blocks < TCP_SACK_BLOCKS_MAX) {
-		char *end;
-		uint32_t start = (uint32_t)strtoll(value, &end, 0);
-		uint32_t stop = (uint32_t)strtoll(end + 1, &end, 0);
-
-		options->sack_blocks[options->n_sack_blocks++] = (struct tcp_sack_block){
-			.start = seq_of(base + start), .end = seq_of(base + stop)};
-		value = *end == ',' ? end + 1 : NULL;
-	}
-}
-
-static uint8_t options_in(char **words, uint32_t n, uint8_t out[TCP_OPTIONS_LEN_MAX])
-{
-	struct tcp_options options = {.mss = (uint16_t)number_of(words, n, "mss", 0),
-		.wscale = (uint8_t)number_of(words, n, "ws", 0)};
-	const char *ts = value_of(words, n, "ts");
-	const char *hex = value_of(words, n, "options");
-
-	if (hex != NULL) {
-		uint8_t len = 0;
-
-		for (; hex[0] != 0 && hex[1] != 0 && len < TCP_OPTIONS_LEN_MAX; hex += 2) {
-			char digits[3] = {hex[0], hex[1], 0};
-
-			out[len++] = (uint8_t)strtoul(digits, NULL, 16);
-		}
-		return len;
-	}
-	if (value_of(words, n, "mss") != NULL)
-		options.present |= TCP_HAS_MSS;
-	if (value_of(words, n, "ws") != NULL)
-		options.present |= TCP_HAS_WSCALE;
-	if (has_word(words, n, "sackok"))
-		options.present |= TCP_HAS_SACK_PERMITTED;
-	if (ts != NULL) {
-		char *end;
-
-		options.present |= TCP_HAS_TIMESTAMPS;
-		options.ts_value = (uint32_t)strtoll(ts, &end, 0);
-		options.ts_echo = run.our_ts + (uint32_t)strtoll(end + 1, NULL, 0);
-	}
-	if (value_of(words, n, "sack") != NULL)
-		sack_of(value_of(words, n, "sack"), run.our_isn, &options);
-	return (uint8_t)tcp_options_write(&options, out);
-}
-
-static void do_in(char **words, uint32_t n)
-{
-	static uint8_t payload[UINT16_MAX];
-	uint8_t options[TCP_OPTIONS_LEN_MAX];
-	uint8_t options_len = options_in(words, n, options);
-	uint32_t seq = number_of(words, n, "seq", 0);
-	uint32_t len = number_of(words, n, "len", 0);
-	struct segment segment = {.key = run.key,
-		.seq = PEER_ISN + seq,
-		.ack = run.our_isn + number_of(words, n, "ack", 0),
-		.window = (uint16_t)number_of(words, n, "win", 65535),
-		.flags = flags_of(words[0]),
-		.ecn = has_word(words, n, "ce") ? SEGMENT_ECN_CE : SEGMENT_ECN_NOT_ECT};
-	bool more = strcmp(words[n - 1], "&") == 0;
-
-	if (run.n_burst == 0)
-		expect_nothing_left();
-	for (uint32_t i = 0; i < len; i++)
-		payload[i] = (uint8_t)(seq + i);
-	SLUICE_ASSERT(run.n_burst < BURST_MAX);
-	SLUICE_ASSERT(net_stub_segment(run.net, &segment, options, options_len, payload, (uint16_t)len));
-	run.burst[run.n_burst++] = segment;
-	if (!more)
-		turn();
-}
-
-// --- segments out ---
-
-static void expect_number(char **words, uint32_t n, const char *name, uint32_t found)
-{
-	const char *value = value_of(words, n, name);
-	char text[96];
-
-	if (value == NULL || (uint32_t)strtoll(value, NULL, 0) == found)
-		return;
-	(void)snprintf(text, sizeof text, "%s is %d, expected %s", name, (int)found, value);
-	fail("sent otherwise", text);
-}
-
-static void expect_sack(char **words, uint32_t n, const struct tcp_options *found)
-{
-	struct tcp_options wanted = {.present = 0};
-	const char *value = value_of(words, n, "sack");
-
-	if (value == NULL) {
-		if (has_word(words, n, "no-sack") && found->n_sack_blocks != 0)
-			fail("sent otherwise", "there are SACK blocks");
-		return;
-	}
-	sack_of(value, PEER_ISN, &wanted);
-	if (wanted.n_sack_blocks != found->n_sack_blocks ||
-		memcmp(wanted.sack_blocks, found->sack_blocks,
-			wanted.n_sack_blocks * sizeof wanted.sack_blocks[0]) != 0) {
-		char text[256];
-
-		describe(&run.next, text, sizeof text);
-		fail("other SACK blocks", text);
-	}
-}
-
-static void expect_options(char **words, uint32_t n)
-{
-	struct tcp_options options;
-	const char *ts = value_of(words, n, "ts");
-	bool has_ts;
-
-	if (!tcp_options_parse(span_of(run.next.options, run.next.options_len), &options))
-		fail("sent broken options", "");
-	has_ts = (options.present & TCP_HAS_TIMESTAMPS) != 0;
-	if (value_of(words, n, "mss") != NULL)
-		expect_number(words, n, "mss", (options.present & TCP_HAS_MSS) != 0 ? options.mss : 0);
-	if (value_of(words, n, "ws") != NULL)
-		expect_number(words, n, "ws",
-			(options.present & TCP_HAS_WSCALE) != 0 ? options.wscale : UINT32_MAX);
-	if (has_word(words, n, "sackok") && (options.present & TCP_HAS_SACK_PERMITTED) == 0)
-		fail("sent otherwise", "no SACK-permitted");
-	if (has_word(words, n, "no-ts") && has_ts)
-		fail("sent otherwise", "there are timestamps");
-	if (ts != NULL) {
-		char *end;
-		uint32_t value = (uint32_t)strtoll(ts, &end, 0);
-		uint32_t echo = (uint32_t)strtoll(end + 1, NULL, 0);
-
-		if (!has_ts || options.ts_value - run.our_ts != value || options.ts_echo != echo) {
-			char text[64];
-
-			(void)snprintf(text, sizeof text, "ts=%d,%u", (int)(options.ts_value - run.our_ts),
-				options.ts_echo);
-			fail("other timestamps", text);
-		}
-	}
-	expect_sack(words, n, &options);
-}
-
-static void check_payload(void)
-{
-	for (uint32_t i = 0; i < run.next.payload_len; i++) {
-		if (run.next.payload[i] != (uint8_t)(run.next.seq - run.our_isn + i)) {
-			fail("sent wrong bytes", "");
-			return;
-		}
-	}
-}
-
-static void do_out(char **words, uint32_t n)
-{
-	const char *at = value_of(words, n, "at");
-	char text[256];
-
-	if (!next_sent()) {
-		fail("nothing was sent", "");
-		return;
-	}
-	run.have_next = false;
-	describe(&run.next, text, sizeof text);
-	if (run.next.flags != flags_of(words[0])) {
-		fail("other flags", text);
-		return;
-	}
-	expect_number(words, n, "seq", run.next.seq - run.our_isn);
-	if ((run.next.flags & SEGMENT_ACK) != 0)
-		expect_number(words, n, "ack", run.next.ack - PEER_ISN);
-	expect_number(words, n, "len", run.next.payload_len);
-	expect_number(words, n, "win", run.next.window);
-	expect_number(words, n, "tso", run.next.tso_mss);
-	if (has_word(words, n, "ect") != (run.next.ecn == SEGMENT_ECN_ECT0))
-		fail("other ECN bits", text);
-	expect_options(words, n);
-	check_payload();
-	if (at != NULL) {
-		double difference = (double)run.next.at_us / 1000 - START_MS - strtod(at, NULL);
-
-		if (difference < -1.1 || difference > 1.1)
-			fail("at another time", text);
-	}
-}
-
 // --- the other statements ---
 
 static void do_wait(const char *word)
@@ -610,7 +279,12 @@ static void do_config(const char *name, uint32_t value)
 	FIELD(n_conns)
 	FIELD(n_time_wait)
 	FIELD(n_syn_cache)
+	FIELD(n_sent)
+	FIELD(n_send_items)
+	FIELD(n_ranges)
 	FIELD(receive_memory)
+	FIELD(sent_max)
+	FIELD(send_items_max)
 	FIELD(send_buffer)
 	FIELD(ranges_max)
 	FIELD(receive_window_initial)
@@ -619,6 +293,7 @@ static void do_config(const char *name, uint32_t value)
 	FIELD(delayed_ack_ms)
 	FIELD(user_timeout_ms)
 	FIELD(connect_timeout_ms)
+	FIELD(nagle)
 	FIELD(keepalive_idle_ms)
 	FIELD(keepalive_interval_ms)
 	FIELD(keepalive_probes)
@@ -638,7 +313,7 @@ static void do_config(const char *name, uint32_t value)
 	fail("no such setting", name);
 }
 
-static void do_connect(void)
+static void do_connect(bool in_use)
 {
 	struct tcp_connect request = {.local = run.key.local,
 		.remote = run.key.remote,
@@ -648,10 +323,14 @@ static void do_connect(void)
 
 	run.key.local_port = CONNECT_PORT;
 	run.key.remote_port = PEER_PORT;
-	if (tcp_connect(run.tcp, &request, clock_now_us(), &made) != TCP_CONNECT_STARTED) {
-		fail("can't connect", "");
+	if (tcp_connect(run.tcp, &request, clock_now_us(), &made) !=
+		(in_use ? TCP_CONNECT_IN_USE : TCP_CONNECT_STARTED)) {
+		fail("another verdict of connect", "");
 		return;
 	}
+	if (in_use)
+		return;
+	run.know_isn = run.know_ts = false;
 	run.handle = tcp_conn_handle(run.tcp, made);
 	run.have_conn = true;
 	turn();
@@ -675,6 +354,8 @@ static void do_handshake(char **words, uint32_t n)
 	if (!next_sent() || (run.next.flags & (SEGMENT_SYN | SEGMENT_ACK)) != (SEGMENT_SYN | SEGMENT_ACK))
 		fail("no SYN-ACK", "");
 	run.have_next = false;
+	if (value_of(words, n, "rtt") != NULL)
+		do_wait(value_of(words, n, "rtt"));
 	n_in = 0;
 	in[n_in++] = ack;
 	in[n_in++] = seq1;
@@ -734,7 +415,7 @@ static void statement(char **words, uint32_t n)
 	if (strcmp(verb, "listen") == 0)
 		SLUICE_ASSERT(tcp_listen(run.tcp, NULL, LOCAL_PORT, 1));
 	else if (strcmp(verb, "connect") == 0)
-		do_connect();
+		do_connect(has_word(rest, n_rest, "in-use"));
 	else if (strcmp(verb, "handshake") == 0)
 		do_handshake(rest, n_rest);
 	else if (strcmp(verb, "in") == 0 && n_rest != 0)

@@ -841,7 +841,7 @@ int main(int argc, char **argv)
 	for (uint64_t seed = first; seed < first + count; seed++)
 		run_seed(seed);
 	printf("%llu seeds\n", (unsigned long long)count);
-	for (uint32_t i = COUNTER_MAIL_SMTP_CONNECTIONS; i <= COUNTER_PROXY_ADMISSION_SATURATED; i++)
+	for (uint32_t i = COUNTER_MAIL_SMTP_CONNECTIONS; i < COUNTER_WORKER_TURNS; i++)
 		if (totals[i] != 0)
 			printf("%8llu %s\n", (unsigned long long)totals[i], counter_name((enum counter)i));
 	return 0;

@@ -5,7 +5,7 @@
 // transfer must end, no stall may last longer than the bound below, the invariants hold after every turn, and
 // no buffer is left behind.
 //
-//   tcp_sim [FIRST_SEED [COUNT]]      one seed that failed replays alone: tcp_sim SEED 1
+//   tcp_sim [FIRST_SEED [COUNT [SEED...]]]      one seed that failed replays alone: tcp_sim SEED 1
 //
 // The stall bound: retransmissions are at most rto_max (2 s here) apart. With 30 % loss each way a round trip
 // fails with probability 0.51, so that 60 failures in a row, 120 s, do not happen (10^-17).
@@ -25,7 +25,8 @@ enum {
 	CLIENT_PORT_FIRST = 10000,
 	APP_BUFFER_LEN = 17000,
 	STALL_BOUND_US = 120 * 1000 * 1000,
-	END_BOUND_S = 7200
+	END_BOUND_S = 7200,
+	HALF_OPEN_LIFE_US = 30 * 1000 * 1000
 };
 
 // One end of one flow: what its owner wants to do and has done.
@@ -41,6 +42,7 @@ struct end {
 	uint32_t chunk;     // bytes per tcp_send
 	uint32_t appetite;  // bytes consumed per turn at most
 	uint64_t hungry_us; // when it reads again
+	uint64_t wake_us;   // when it has to be asked without anything else happening
 	uint32_t rest_us;   // how long it waits between reads
 };
 
@@ -48,6 +50,7 @@ struct flow {
 	struct end ends[2]; // client, server
 	uint32_t seed;
 	uint64_t start_us;
+	uint64_t open_us; // when an end last learnt that it is connected
 	bool started;
 	bool aborts; // one end gives up in the middle
 };
@@ -136,7 +139,7 @@ static struct tcp_config random_tcp(uint32_t side)
 {
 	struct tcp_config config;
 
-	tcp_config_default(&config, 64);
+	tcp_config_default(&config, 16);
 	config.n_listeners = 16;
 	config.n_syn_cache = ONE_OF(1, 64);
 	config.n_time_wait = ONE_OF(8, 64);
@@ -250,8 +253,10 @@ static void end_write(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 		if (tcp_send_space(tcp, conn) < len)
 			return;
 		mbuf = twin_app_buffer();
-		if (mbuf == NULL)
+		if (mbuf == NULL) {
+			end->wake_us = clock_now_us() + 1000;
 			return;
+		}
 		data = (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)(len + 3));
 		SLUICE_ASSERT(data != NULL);
 		for (uint32_t i = 0; i < len; i++)
@@ -275,8 +280,12 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 	struct tcp_piece pieces[64];
 	uint32_t n, n_read = 0;
 
-	if (tcp_readable(conn) == 0 || clock_now_us() < end->hungry_us)
+	if (tcp_readable(conn) == 0)
 		return;
+	if (clock_now_us() < end->hungry_us) {
+		end->wake_us = end->hungry_us;
+		return;
+	}
 	n = tcp_peek(conn, pieces, 64);
 	for (uint32_t i = 0; i < n && n_read < end->appetite; i++) {
 		uint32_t len = pieces[i].len < end->appetite - n_read ? pieces[i].len
@@ -289,6 +298,8 @@ static void end_read(struct flow *flow, uint32_t side, struct tcp_conn *conn)
 	}
 	tcp_consume(tcp_of(side), conn, n_read);
 	end->hungry_us = clock_now_us() + end->rest_us;
+	if (tcp_readable(conn) != 0)
+		end->wake_us = end->hungry_us;
 	sim.progress_us = clock_now_us();
 }
 
@@ -311,6 +322,7 @@ static void end_work(struct flow *flow, uint32_t side)
 		return;
 	conn = tcp_conn_at(tcp_of(side), end->handle);
 	SLUICE_ASSERT(conn != NULL);
+	end->wake_us = UINT64_MAX;
 	end_read(flow, side, conn);
 	end_write(flow, side, conn);
 	// The reset may be lost, and an idle server has no way to know.
@@ -348,6 +360,15 @@ static struct flow *flow_of_ready(uint32_t side, const struct tcp_ready *ready)
 	return &sim.flows[idx];
 }
 
+// The third segment of the handshake was lost, and the client, which believes itself connected, had nothing
+// to send for longer than the server remembers a half-open peer (the SYN cache for 31 s, a cookie for a
+// minute).
+static bool half_open_forgotten(const struct flow *flow, uint32_t side)
+{
+	return side == 0 && flow->ends[0].open && !flow->ends[1].open &&
+	       clock_now_us() - flow->open_us >= HALF_OPEN_LIFE_US;
+}
+
 static void take_events(uint32_t side)
 {
 	struct tcp_ready ready[16];
@@ -362,11 +383,15 @@ static void take_events(uint32_t side)
 			end->alive = true;
 			end->handle = ready[i].handle;
 		}
-		if ((ready[i].events & (TCP_EVENT_ACCEPTED | TCP_EVENT_CONNECTED)) != 0)
+		if ((ready[i].events & (TCP_EVENT_ACCEPTED | TCP_EVENT_CONNECTED)) != 0) {
 			end->open = true;
+			flow->open_us = clock_now_us();
+		}
 		if ((ready[i].events & TCP_EVENT_PEER_FIN) != 0)
 			end->peer_fin = true;
 		if ((ready[i].events & (TCP_EVENT_RESET | TCP_EVENT_TIMED_OUT)) != 0) {
+			if (half_open_forgotten(flow, side))
+				flow->aborts = true;
 			// Only a flow whose owner gives up may be reset.
 			SLUICE_ASSERT(flow->aborts && end->alive);
 			end_give_up(flow, side, ready[i].conn);
@@ -429,19 +454,18 @@ static bool all_done(void)
 	       (cursor = 0, tcp_conn_next(tcp_of(1), &cursor) == NULL);
 }
 
-static uint64_t next_us(void)
+// When one side has something to do: its stack, or the owners of its ends.
+static uint64_t next_us(uint32_t side)
 {
-	uint64_t next = twin_next_us(&sim.twin);
+	uint64_t next = twin_side_next_us(&sim.twin, side);
 
 	for (uint32_t i = 0; i < sim.n_flows; i++) {
 		const struct flow *flow = &sim.flows[i];
 
-		if (!flow->started && flow->start_us < next)
+		if (side == 0 && !flow->started && flow->start_us < next)
 			next = flow->start_us;
-		for (uint32_t side = 0; side < 2; side++)
-			if (flow->ends[side].alive && flow->ends[side].hungry_us > clock_now_us() &&
-				flow->ends[side].hungry_us < next)
-				next = flow->ends[side].hungry_us;
+		if (flow->ends[side].alive && flow->ends[side].wake_us < next)
+			next = flow->ends[side].wake_us;
 	}
 	return next;
 }
@@ -456,14 +480,18 @@ static void run_seed(uint64_t seed)
 		sim.flows[i].start_us += clock_now_us();
 	sim.progress_us = clock_now_us();
 	while (!all_done()) {
-		uint64_t next;
+		uint64_t next[2];
 
-		turn(0);
-		turn(1);
-		next = next_us();
+		// Whoever has nothing to do would do nothing.
+		for (uint32_t side = 0; side < 2; side++)
+			if (next_us(side) <= clock_now_us())
+				turn(side);
+		next[0] = next_us(0);
+		next[1] = next_us(1);
+		next[0] = next[0] < next[1] ? next[0] : next[1];
 		SLUICE_ASSERT(clock_now_us() < (uint64_t)END_BOUND_S * 1000000);
 		SLUICE_ASSERT(clock_now_us() - sim.progress_us < STALL_BOUND_US);
-		clock_virtual_set_now(next > clock_now_us() ? next : clock_now_us() + 1);
+		clock_virtual_set_now(next[0] > clock_now_us() ? next[0] : clock_now_us() + 1);
 	}
 	twin_close(&sim.twin);
 }
@@ -474,9 +502,11 @@ int main(int argc, char **argv)
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 0) : 100;
 
 	(void)signal(SIGABRT, on_abort);
-	twin_start(32767, 1500, APP_BUFFER_LEN, 0);
+	twin_start(8191, 1500, APP_BUFFER_LEN, 0);
 	for (uint64_t i = 0; i < n; i++)
 		run_seed(first + i);
+	for (int i = 3; i < argc; i++)
+		run_seed(strtoull(argv[i], NULL, 0));
 	printf("%llu seeds from %llu passed\n", (unsigned long long)n, (unsigned long long)first);
 	return 0;
 }

@@ -2,17 +2,20 @@
 #include "twin.h"
 
 #include "base/assert.h"
+#include "net/exchange.h"
 #include "net/packet_pool.h"
 #include "seam/clock_virtual.h"
 
+#include <malloc.h>
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 enum {
-	APP_BUFFERS = 8191,
+	APP_BUFFERS = 2047,
 	ETHERNET_LEN = 14,
 	SETTLE_US = 5 * 1000 * 1000, // duplicate address detection and the first announcements
-	SETTLE_STEP_US = 10 * 1000
+	SETTLE_STEP_US = 10 * 1000,
+	EXCHANGE_LEN = 256
 };
 
 static const struct net_address_config addresses[2][2] = {
@@ -33,6 +36,9 @@ void twin_start(uint32_t n_buffers, uint16_t mtu_max, uint16_t app_buffer_len, u
 	static char *arguments[] = {
 		name, cores, no_huge, no_pci, no_shared, memory, no_telemetry, log_level, NULL};
 
+	// What one twin gives back the next one takes: to trim the heap in between costs page faults.
+	(void)mallopt(M_TRIM_THRESHOLD, INT32_MAX);
+	(void)mallopt(M_MMAP_THRESHOLD, INT32_MAX);
 	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
 	pool_len = n_buffers;
 	rx_pool = packet_pool_create("twin_rx", n_buffers, mtu_max, cache_len, 0);
@@ -106,25 +112,37 @@ static const struct port_ops twin_port_ops = {.rx_burst = corrupting_rx_burst,
 	.stats = plain_stats,
 	.close = plain_close};
 
-static void open_stack(struct twin *twin, uint32_t side, struct port *port)
+static uint32_t n_workers_of(const struct twin_options *options)
+{
+	return options->n_workers != 0 ? options->n_workers : 1;
+}
+
+static void open_port(struct twin *twin, uint32_t side, struct port *port)
 {
 	struct twin_stack *stack = &twin->stacks[side];
-	struct net_setup setup = {.config = &stack->config,
-		.counters = &stack->counters,
-		.log = &stack->log,
-		.tx_pool = tx_pool,
-		.n_workers = 1};
-	char reason[256];
 
 	stack->wire_end = port;
 	stack->port = (struct twin_port){.port = {.ops = &twin_port_ops, .info = port->info},
 		.inner = port,
 		.random = twin->options->seed | 1};
+}
+
+static void open_stack(struct twin *twin, struct twin_stack *stack, uint32_t side, uint32_t worker)
+{
+	struct net_setup setup = {.config = &stack->config,
+		.counters = &stack->counters,
+		.log = &stack->log,
+		.exchange = side == 1 ? twin->exchange : NULL,
+		.tx_pool = tx_pool,
+		.worker_idx = worker,
+		.n_workers = side == 1 ? n_workers_of(twin->options) : 1};
+	char reason[256];
+
 	stack->v4 = addresses[side][0].addr;
 	stack->v6 = addresses[side][1].addr;
 	stack->config = (struct net_config){.n_ports = 1,
 		.n_addresses = 2,
-		.ports = {{.port = &stack->port.port, .mtu = twin->options->mtu}},
+		.ports = {{.port = &twin->stacks[side].port.port, .mtu = twin->options->mtu}},
 		.addresses = addresses[side]};
 	for (uint32_t i = 0; i < 6; i++)
 		stack->config.flow_secret.nh[i] = (twin->options->seed + i + 1) *
@@ -136,11 +154,11 @@ static void open_stack(struct twin *twin, uint32_t side, struct port *port)
 						    1;
 	if (!net_config_check(&stack->config, reason, sizeof reason))
 		sluice_assert_failed(reason, __FILE__, __LINE__, __func__);
-	SLUICE_ASSERT(log_ring_init(&stack->log, &twin->arena, 64, 0));
-	stack->net = net_init(&setup, &twin->arena, clock_now_us());
+	SLUICE_ASSERT(log_ring_init(&stack->log, twin->arena, 64, (uint16_t)worker));
+	stack->net = net_init(&setup, twin->arena, clock_now_us());
 	SLUICE_ASSERT(stack->net != NULL);
 	stack->tcp = tcp_init(
-		&twin->options->tcp[side], &twin->arena, stack->net, &stack->counters, clock_now_us());
+		&twin->options->tcp[side], twin->arena, stack->net, &stack->counters, clock_now_us());
 	SLUICE_ASSERT(stack->tcp != NULL);
 }
 
@@ -148,8 +166,24 @@ static size_t arena_len(const struct twin_options *options)
 {
 	struct net_config config = {.n_ports = 1, .n_addresses = 2};
 
-	return tcp_footprint(&options->tcp[0]) + tcp_footprint(&options->tcp[1]) +
-	       2 * net_footprint(&config) + (1 << 20);
+	return tcp_footprint(&options->tcp[0]) + n_workers_of(options) * tcp_footprint(&options->tcp[1]) +
+	       (1 + n_workers_of(options)) * net_footprint(&config) +
+	       exchange_footprint(n_workers_of(options), EXCHANGE_LEN) + (1 << 20);
+}
+
+// One mapping serves all twins of the process, one after the other: to make and fault in a new one each time
+// costs more than most seeds do.
+static void take_arena(struct twin *twin, size_t len)
+{
+	static struct arena kept;
+
+	if (kept.capacity < len) {
+		arena_destroy(&kept);
+		SLUICE_ASSERT(arena_init(&kept, len));
+	}
+	twin->arena = &kept;
+	memset(kept.start, 0, kept.used);
+	kept.used = 0;
 }
 
 void twin_open(struct twin *twin, const struct twin_options *options)
@@ -160,7 +194,7 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 	clock_virtual_reset();
 	memset(twin, 0, sizeof *twin);
 	twin->options = options;
-	SLUICE_ASSERT(arena_init(&twin->arena, arena_len(options)));
+	take_arena(twin, arena_len(options));
 	for (uint8_t i = 0; i < 2; i++) {
 		wire.ends[i] = (struct port_mem_end){.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
 			.mtu = options->mtu,
@@ -169,12 +203,24 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 			.rx_pool = rx_pool};
 	}
 	SLUICE_ASSERT(port_mem_open(&wire, ends));
-	for (uint32_t i = 0; i < 2; i++)
-		open_stack(twin, i, ends[i]);
+	if (n_workers_of(options) > 1) {
+		twin->exchange = exchange_init(twin->arena, options->n_workers, EXCHANGE_LEN);
+		SLUICE_ASSERT(twin->exchange != NULL);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		open_port(twin, i, ends[i]);
+		open_stack(twin, &twin->stacks[i], i, 0);
+	}
+	for (uint32_t i = 1; i < n_workers_of(options); i++)
+		open_stack(twin, twin_worker(twin, i), 1, i);
 	for (uint64_t us = 0; us < SETTLE_US; us += SETTLE_STEP_US) {
 		for (uint32_t i = 0; i < 2; i++) {
 			twin_receive(twin, i);
 			twin_send(twin, i);
+		}
+		for (uint32_t i = 1; i < n_workers_of(options); i++) {
+			twin_worker_receive(twin, i);
+			twin_worker_send(twin, i);
 		}
 		clock_virtual_advance(SETTLE_STEP_US);
 	}
@@ -186,21 +232,23 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 
 void twin_close(struct twin *twin)
 {
-	for (uint32_t i = 0; i < 2; i++) {
-		tcp_stop(twin->stacks[i].tcp);
-		net_stop(twin->stacks[i].net);
+	tcp_stop(twin->stacks[0].tcp);
+	net_stop(twin->stacks[0].net);
+	for (uint32_t i = 0; i < n_workers_of(twin->options); i++) {
+		tcp_stop(twin_worker(twin, i)->tcp);
+		net_stop(twin_worker(twin, i)->net);
 	}
+	if (twin->exchange != NULL)
+		exchange_drain(twin->exchange);
 	for (uint32_t i = 0; i < 2; i++)
 		port_close(twin->stacks[i].wire_end);
 	SLUICE_ASSERT(rte_mempool_avail_count(rx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(tx_pool) == pool_len);
 	SLUICE_ASSERT(rte_mempool_avail_count(app_pool) == APP_BUFFERS);
-	arena_destroy(&twin->arena);
 }
 
-void twin_receive(struct twin *twin, uint32_t side)
+static void stack_receive(struct twin_stack *stack)
 {
-	struct twin_stack *stack = &twin->stacks[side];
 	struct segment segments[NET_RX_BURST_MIN];
 	struct net_icmp_error errors[16];
 	uint64_t now_us = clock_now_us();
@@ -211,9 +259,8 @@ void twin_receive(struct twin *twin, uint32_t side)
 	tcp_input_icmp(stack->tcp, errors, n, now_us);
 }
 
-void twin_send(struct twin *twin, uint32_t side)
+static void stack_send(struct twin_stack *stack)
 {
-	struct twin_stack *stack = &twin->stacks[side];
 	uint64_t now_us = clock_now_us();
 
 	tcp_timers(stack->tcp, now_us);
@@ -222,17 +269,41 @@ void twin_send(struct twin *twin, uint32_t side)
 	net_flush(stack->net, now_us);
 }
 
-uint64_t twin_next_us(const struct twin *twin)
+void twin_receive(struct twin *twin, uint32_t side)
 {
+	stack_receive(&twin->stacks[side]);
+}
+
+void twin_send(struct twin *twin, uint32_t side)
+{
+	stack_send(&twin->stacks[side]);
+}
+
+void twin_worker_receive(struct twin *twin, uint32_t worker)
+{
+	stack_receive(twin_worker(twin, worker));
+}
+
+void twin_worker_send(struct twin *twin, uint32_t worker)
+{
+	stack_send(twin_worker(twin, worker));
+}
+
+uint64_t twin_side_next_us(const struct twin *twin, uint32_t side)
+{
+	const struct twin_stack *stack = &twin->stacks[side];
+	uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
+		net_next_timer_us(stack->net)};
 	uint64_t next_us = UINT64_MAX;
 
-	for (uint32_t i = 0; i < 2; i++) {
-		const struct twin_stack *stack = &twin->stacks[i];
-		uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
-			net_next_timer_us(stack->net)};
-
-		for (uint32_t k = 0; k < 3; k++)
-			next_us = due[k] < next_us ? due[k] : next_us;
-	}
+	for (uint32_t i = 0; i < 3; i++)
+		next_us = due[i] < next_us ? due[i] : next_us;
 	return next_us;
+}
+
+uint64_t twin_next_us(const struct twin *twin)
+{
+	uint64_t next_us[2] = {twin_side_next_us(twin, 0), twin_side_next_us(twin, 1)};
+
+	return next_us[0] < next_us[1] ? next_us[0] : next_us[1];
 }

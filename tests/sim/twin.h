@@ -15,6 +15,10 @@
 #include "net/port_mem.h"
 #include "tcp/tcp.h"
 
+enum {
+	TWIN_WORKERS_MAX = 4
+};
+
 struct twin_stack {
 	struct net *net;
 	struct tcp *tcp;
@@ -40,11 +44,14 @@ struct twin_options {
 	uint32_t corrupt_ppm;
 	struct port_mem_wire wire[2]; // in front of which the stacks learn to know each other without loss
 	struct tcp_config tcp[2];
+	uint32_t n_workers; // of the second end, which share its one queue; 0: 1
 };
 
 struct twin {
 	struct twin_stack stacks[2];
-	struct arena arena;
+	struct twin_stack others[TWIN_WORKERS_MAX - 1]; // the second end's workers beside stacks[1], if any
+	struct exchange *exchange;
+	struct arena *arena; // kept from twin to twin
 	const struct twin_options *options;
 };
 
@@ -64,8 +71,18 @@ struct rte_mbuf *twin_app_buffer(void);
 void twin_receive(struct twin *twin, uint32_t side);
 void twin_send(struct twin *twin, uint32_t side);
 
-// When something is due at the earliest: frames that arrive and timers, of both.
+// When something is due at the earliest: frames that arrive and timers, of one stack or of both.
+uint64_t twin_side_next_us(const struct twin *twin, uint32_t side);
 uint64_t twin_next_us(const struct twin *twin);
+
+// The same for one worker of the second end.
+void twin_worker_receive(struct twin *twin, uint32_t worker);
+void twin_worker_send(struct twin *twin, uint32_t worker);
+
+static inline struct twin_stack *twin_worker(struct twin *twin, uint32_t worker)
+{
+	return worker == 0 ? &twin->stacks[1] : &twin->others[worker - 1];
+}
 
 static inline uint64_t twin_count(const struct twin *twin, uint32_t side, enum counter id)
 {

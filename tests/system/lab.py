@@ -169,6 +169,12 @@ class Link:
         if reason:
             raise Refused(reason)
 
+    def drain_events(self):
+        """All events so far; those that the dataplane has told are there when the greeting's answer is."""
+        self.hello()
+        taken, self.events = self.events, []
+        return taken
+
     def stop(self):
         body, _ = self.ask(STOP, STOPPED)
         return struct.unpack('=Q', body)[0]
@@ -204,6 +210,33 @@ class CounterPage:
         return total
 
 
+    def tallies(self, kind):
+        """What is counted of each listener or server: {(group, name): {tally: sum over workers}} (tally_page_layout.h)."""
+        top = struct.unpack_from('=Q', self.map, 40)[0]
+        magic, *counts, names_l, names_s, rows_l, rows_s, worker_stride = struct.unpack_from('=Q6I5Q', self.map, top)
+        assert magic == 0x31796C6C61743131
+        at = 0 if kind == 'listener' else 1
+        count, n_values, stride = counts[at], counts[2 + at], counts[4 + at]
+        names, rows, tallies = (names_l, names_s)[at], (rows_l, rows_s)[at], tally_names(kind)
+        assert n_values == len(tallies)
+        found = {}
+        for row in range(count):
+            used, _, _, _, group, name = struct.unpack_from('=IHH16s32s64s', self.map, names + row * 128)
+            if used or not row:
+                values = [0] * n_values
+                for worker in range(self.n_workers):
+                    for i, value in enumerate(struct.unpack_from(f'={n_values}Q', self.map, rows + worker * worker_stride + row * stride)):
+                        values[i] += value
+                found[text_of(group), text_of(name)] = dict(zip(tallies, values))
+        return found
+
+
+def tally_names(kind):
+    import re
+    with open(os.path.join(ROOT, f'include/tallies_{kind}.def'), encoding='utf-8') as f:
+        return re.findall(r'^TALLY\(\w+, "(\w+)"', f.read(), re.M)
+
+
 def counter_names():
     import re
     names = []
@@ -220,7 +253,7 @@ class Lab:
     def __init__(self):
         need_root()
         self.tag = f'sl{os.getpid()}'
-        self.namespaces, self.processes, self.hugepages = [], [], None
+        self.namespaces, self.processes, self.hugepages, self.hugepages_lock = [], [], None, None
         self.folder = tempfile.mkdtemp(prefix='sluice-')
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -268,6 +301,10 @@ class Lab:
     def huge_pages(self, count):
         """Asks for 2 MB pages; the count of before comes back at the end. True when they are to be had."""
         knob = '/proc/sys/vm/nr_hugepages'
+        # One lab at a time, so that the count of before is what comes back.
+        if self.hugepages_lock is None:
+            self.hugepages_lock = open('/run/lock/sluice-hugepages', 'w', encoding='ascii')
+            fcntl.flock(self.hugepages_lock, fcntl.LOCK_EX)
         try:
             with open(knob, encoding='ascii') as f:
                 before = int(f.read())
@@ -302,6 +339,9 @@ class Lab:
             with open('/proc/sys/vm/nr_hugepages', 'w', encoding='ascii') as f:
                 f.write(str(self.hugepages))
             self.hugepages = None
+        if self.hugepages_lock is not None:
+            self.hugepages_lock.close()
+            self.hugepages_lock = None
         run('rm', '-rf', self.folder, check=False)
 
 

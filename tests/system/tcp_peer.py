@@ -5,6 +5,8 @@
     tcp_peer.py push ADDRESS PORT BYTES SERVER_ADDRESS SERVER_PORT        to a listener of its own, through a relay
     tcp_peer.py pull ADDRESS PORT BYTES SERVER_ADDRESS SERVER_PORT        the same, from it
     tcp_peer.py chargen ADDRESS PORT BYTES      the pattern of RFC 864 is checked
+    tcp_peer.py drain ADDRESS PORT BYTES        as many bytes are read and not looked at; prints the seconds from SYN to last byte
+    tcp_peer.py serve ADDRESS PORT ALGORITHM    sends to whoever connects, with that congestion control, until he closes
     tcp_peer.py storm ADDRESS PORT COUNT        opens and closes, one after the other, a few at a time
     tcp_peer.py crowd ADDRESS PORT COUNT        so many at once, each echoes a few bytes
     tcp_peer.py killed ADDRESS PORT COUNT       transfers that end with a reset in the middle
@@ -17,6 +19,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 CHUNK = 1 << 16
 
@@ -104,6 +107,33 @@ def chargen(address, port, total):
     assert got == (cycle * (len(got) // len(cycle) + 1))[:len(got)]
 
 
+def drain(address, port, total):
+    start = time.monotonic()
+    sock = connect(address, port)
+    buffer = bytearray(1 << 18)
+    while total > 0:
+        n = sock.recv_into(buffer)
+        assert n
+        total -= n
+    print(time.monotonic() - start)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+
+
+def serve(address, port, algorithm):
+    listener = socket.create_server((address, port))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, algorithm.encode())
+    print('ready', flush=True)
+    block = bytes(CHUNK)
+    while True:
+        sock, _ = listener.accept()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b'\0') == algorithm.encode()
+        try:
+            while True:
+                sock.sendall(block)
+        except OSError:
+            sock.close()
+
+
 def storm(address, port, count):
     for _ in range(count):
         sock = connect(address, port)
@@ -143,7 +173,9 @@ def killed(address, port, count):
 def main():
     mode, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     rest = sys.argv[4:]
-    if mode in ('push', 'pull'):
+    if mode == 'serve':
+        serve(address, port, rest[0])
+    elif mode in ('push', 'pull'):
         relayed(address, port, int(rest[0]), rest[1], int(rest[2]), mode == 'push')
     else:
         globals()[mode](address, port, *map(int, rest))

@@ -128,6 +128,33 @@ def veth_af_packet(laboratory):
     stop_clean(process, link)
 
 
+def snooping_bridge(laboratory, version):
+    """The kernel's bridge asks in MLD, as a switch's querier does, and then sends groups to those only who answered."""
+    switch, ours = laboratory.namespace('s'), laboratory.namespace('b')
+    laboratory.veth(switch, 'port', ours, 'v1')
+    for line in (f'link add br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_interval 100 mcast_startup_query_interval 100 mcast_query_response_interval 50 mcast_mld_version {version}',
+                 'link set port master br0', 'addr add 2001:db8:1::2/64 dev br0 nodad', 'link set br0 up'):
+        laboratory.inside(switch, 'ip', *line.split())
+    process, link = laboratory.dataplane(ours)
+    page = link.start(lab.dataplane_record(laboratory.tag, lab.cores(1)), lab.port_record('veth', 'net_af_packet0,iface=v1'),
+                      lab.address_record(0, '2001:db8:1::1/64'), lab.address_record(0, '2001:db8:1::abcd:ef01/64'))
+
+    def groups():
+        return laboratory.inside(switch, 'bridge', 'mdb', 'show', 'dev', 'br0').stdout
+    wait_for(lambda: 'port port grp ff02::1:ff00:1 ' in groups() and 'port port grp ff02::1:ffcd:ef01 ' in groups(), 'both groups', 20)
+    wait_for(lambda: lab.CounterPage(page).total()['net_mld_queries'] > 0, 'a query of the bridge', 20)
+    usable(laboratory, switch, '2001:db8:1::abcd:ef01')
+    stop_clean(process, link)
+
+
+def a_snooping_bridge_knows_our_groups(laboratory):
+    snooping_bridge(laboratory, 2)
+
+
+def a_snooping_bridge_of_version_1_too(laboratory):
+    snooping_bridge(laboratory, 1)
+
+
 def veth_af_xdp(laboratory):
     one, _, process, link, page = veth_pair(laboratory, 'net_af_xdp0,iface=v1')
     ping(laboratory, one, '198.51.100.1')
@@ -249,4 +276,4 @@ if __name__ == '__main__':
     lab.need('ping', 'arping', 'ethtool', 'dpdk-testpmd')
     lab.main([tap_both_families, tap_with_huge_pages, tap_busy_poll, several_workers_share_one_queue, veth_af_packet, veth_af_xdp,
               veth_vlan, several_addresses_and_a_gateway, neighbor_gone_and_back, address_conflict_is_reported,
-              two_dataplanes_over_memif, memif_bridge])
+              a_snooping_bridge_knows_our_groups, a_snooping_bridge_of_version_1_too, two_dataplanes_over_memif, memif_bridge])

@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 
+import events
 import lab
 import snapshot
 from test_ping import give_addresses, usable, wait_for, wait_for_device
@@ -53,7 +54,7 @@ class Proxy:
         give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
         usable(laboratory, self.namespace, OWN6)
         self.nginx = start_nginx(laboratory, self.namespace)
-        self.certificates = {}
+        self.certificates, self.told = {}, []
         for number, (name, kind) in enumerate((('ec', 'ec'), ('rsa', 'rsa'))):
             self.add_certificate(number, name, kind, ('proxy.test', '*.wild.test'))
         self.link.publish(lab.TICKET_KEYS, snapshot.ticket_key_records())
@@ -255,8 +256,65 @@ def a_dead_backend_is_said(laboratory):
     proxy.stop()
 
 
+def told(proxy, wanted, check=lambda fields: True, seconds=5):
+    """The fields of the first event of that name that fits; it is not told again."""
+    found = []
+
+    def look():
+        proxy.told.extend(map(events.decode, proxy.link.drain_events()))
+        found.extend(event for event in proxy.told if event[0] == wanted and check(event[1]))
+        return found
+
+    wait_for(look, f'an event {wanted}', seconds)
+    proxy.told.remove(found[0])
+    return found[0][1]
+
+
+def events_tell_what_happened(laboratory):
+    proxy = Proxy(laboratory)
+    proxy.curl('--tls13-ciphers', 'TLS_AES_256_GCM_SHA384', '--curves', 'P-256', 'https://proxy.test/small')
+    session = told(proxy, 'tls_session')
+    assert (session['listener'], session['protocol'], session['local'], session['client'][0]) == ('https', 'tls', (OWN, 443), PEER), session
+    assert (session['version'], session['suite'], session['group'], session['scheme']) == (0x304, 0x1302, 23, 0x403), session
+    assert (session['sni'], session['alpn'], session['flags'] & 1) == ('proxy.test', 'http/1.1', 0), session
+    proxy.curl('https://proxy.test/small')
+    end = told(proxy, 'connection_end', lambda fields: fields['sni'] == 'proxy.test')
+    assert (end['reason'], end['backend'], end['server'], end['attempts']) == ('ended', 'web', (PEER, 8080), 1), end
+    assert end['bytes_from'] > 50 and end['bytes_to'] > 200, end
+    for arguments, reason, alert in ((['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'], 'protocol_version', 70), (['-groups', 'P-521'], 'handshake_failure', 40),
+                                     (['-tls1_2', '-cipher', 'AES128-SHA'], 'handshake_failure', 40)):
+        proxy.s_client(*arguments)
+        failure = told(proxy, 'tls_failure')
+        assert (failure['reason'], failure['alert'], failure['flags']) == (reason, alert, 1), failure
+        assert failure['sni'] == 'proxy.test' and failure['suites'] and failure['versions'], failure
+        assert failure['state'] == 'server: expects ClientHello', failure
+    proxy.curl('--cacert', proxy.certificates[1][0], 'https://proxy.test/small', check=False)
+    refused = told(proxy, 'tls_failure')
+    assert (refused['flags'], refused['reason']) == (2, 'unknown_ca'), refused
+    proxy.lab.inside(proxy.namespace, 'curl', '-s', f'http://{OWN}:443/', check=False)
+    assert told(proxy, 'tls_failure')['reason'] == 'http_to_tls_port'
+    https, web = proxy.page.tallies('listener')['', 'https'], proxy.page.tallies('server')['web', f'{PEER}:8080']
+    assert (https['handshakes_full'], https['handshakes_failed'], https['connections']) == (2, 5, 7), https
+    assert (web['connections'], web['state'], web['weight']) == (2, 1, 1) and web['bytes_from'] == https['bytes_out'] == 2 * end['bytes_to'], (web, https, end)
+    proxy.lab.end(proxy.nginx)
+    for _ in range(3):
+        proxy.curl('https://proxy.test/small', check=False)
+    ejected = told(proxy, 'server_state')
+    assert (ejected['backend'], ejected['server'], ejected['state']) == ('web', (PEER, 8080), 'ejected'), ejected
+    web = proxy.page.tallies('server')['web', f'{PEER}:8080']
+    assert (web['state'], web['connects_failed'], web['ejections']) == (2, 3, 1), web
+    assert told(proxy, 'connection_end', lambda fields: fields['reason'] == 'no_backend')['attempts'] == 1
+    proxy.head['connections'] = 1
+    proxy.publish(2)
+    held = subprocess.Popen(['ip', 'netns', 'exec', proxy.namespace, 'python3', '-c',
+                             f"import socket, sys; a = [socket.create_connection(('{OWN}', 443)) for _ in range(5)]; sys.stdin.read()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert told(proxy, 'connection_refused')['reason'] == 'admission_global_connections'
+    held.communicate()
+    proxy.stop()
+
+
 if __name__ == '__main__':
     lab.need('curl', 'openssl', 'nginx', 'gnutls-cli')
     lab.main([curl_both_versions, large_transfers_both_ways, certificates_by_name_and_algorithm, nothing_weaker_is_spoken, sessions_are_resumed, other_clients,
               many_short_connections, snapshots_are_swapped_under_load, a_certificate_is_changed_live, bad_snapshots_change_nothing, clients_that_are_no_tls,
-              a_dead_backend_is_said])
+              a_dead_backend_is_said, events_tell_what_happened])

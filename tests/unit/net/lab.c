@@ -49,7 +49,12 @@ const struct ip_addr lab_peer_link_local = LINK6(2);
 const struct ip_addr lab_gateway_v6 = LINK6(0xfe);
 const struct ip_addr lab_far_v6 = {.bytes = {0x20, 0x01, 0x0d, 0xb8, 0xff, [15] = 7}};
 
-static const struct net_address_config addresses[] = {
+enum {
+	N_ADDRESSES = 3,
+	N_MORE_ADDRESSES_MAX = 128
+};
+
+static struct net_address_config addresses[N_ADDRESSES + N_MORE_ADDRESSES_MAX] = {
 	{.addr = V4(192, 0, 2, 1), .prefix_len = 120},
 	{.addr = V4(192, 0, 2, 9), .prefix_len = 120},
 	{.addr = DOC6(1), .prefix_len = 64},
@@ -164,6 +169,17 @@ static struct arena *get_arena(size_t len)
 	return &arena;
 }
 
+static void more_addresses(uint32_t n)
+{
+	SLUICE_ASSERT(n <= (uint32_t)N_MORE_ADDRESSES_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		addresses[N_ADDRESSES + i] = (struct net_address_config){
+			.addr = lab_our_v6, .prefix_len = 32};
+		addresses[N_ADDRESSES + i].addr.bytes[13] = 1;
+		addresses[N_ADDRESSES + i].addr.bytes[15] = (uint8_t)i;
+	}
+}
+
 void lab_open(struct lab *lab, const struct lab_options *options)
 {
 	uint32_t exchange_len = options->exchange_len != 0 ? options->exchange_len : 1024;
@@ -179,10 +195,11 @@ void lab_open(struct lab *lab, const struct lab_options *options)
 	lab->peer_rx_pool = get_pool("peer_rx", lab->n_buffers);
 	lab->peer_tx_pool = get_pool("peer_tx", lab->n_buffers);
 	open_wire(lab, options);
+	more_addresses(options->n_more_v6);
 	lab->config = (struct net_config){
 		.n_ports = 1,
 		.ports = {{.port = lab->ours, .vlan = options->vlan, .mtu = 1500}},
-		.n_addresses = sizeof addresses / sizeof addresses[0],
+		.n_addresses = N_ADDRESSES + options->n_more_v6,
 		.addresses = addresses,
 		.n_routes = sizeof routes / sizeof routes[0],
 		.routes = routes,

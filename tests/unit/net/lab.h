@@ -34,6 +34,7 @@ struct lab_options {
 	uint32_t exchange_len; // 0: 1024
 	uint32_t tx_queue_len;
 	uint32_t n_buffers; // of each pool; 0: 4095
+	uint32_t n_more_v6; // further addresses of ours, 2001:db8::1:0 and up
 	bool unsettled;     // duplicate address detection and announcements are still to come
 };
 

@@ -257,6 +257,8 @@ static uint16_t refuse_all(struct port *port, uint16_t queue, struct rte_mbuf **
 	return 0;
 }
 
+static const struct port_ops *taking;
+
 static void refused_frames_stay_queued_and_bounded(void **state)
 {
 	struct net_path path = open_path(&lab_our_v4, &lab_peer_v4);
@@ -283,6 +285,51 @@ static void refused_frames_stay_queued_and_bounded(void **state)
 		assert_payload(&frame, FRAME_TCP4 + 20, i, 0); // in order
 	}
 	assert_int_equal(next_tcp().len, 0);
+}
+
+// A driver that will never send frames of a certain length, and the queue behind such a one.
+static uint16_t refuse_small(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t n_good = 0;
+
+	while (n_good < n && mbufs[n_good]->pkt_len != ETHERNET_MIN_LEN + 1)
+		n_good++;
+	return n_good != 0 ? taking->tx_burst(port, queue, mbufs, n_good) : 0;
+}
+
+static void no_frame_holds_up_others_for_ever(void **state)
+{
+	struct net_path path = open_path(&lab_our_v4, &lab_peer_v4);
+	struct flow_key key = key_to(&lab_our_v4, &lab_peer_v4);
+	struct port_ops refusing = *lab.ours->ops;
+	uint32_t refused_len = ETHERNET_MIN_LEN + 1 - FRAME_TCP4 - WIRE_TCP_LEN;
+	struct frame frame;
+
+	(void)state;
+	taking = lab.ours->ops;
+	refusing.tx_burst = refuse_small;
+	lab.ours->ops = &refusing;
+	net_output_tcp(lab.nets[0], &path, &key, lab_tcp_mbuf(lab.nets[0], &key, refused_len), 0, 0);
+	net_output_tcp(lab.nets[0], &path, &key, lab_tcp_mbuf(lab.nets[0], &key, 100), 0, 0);
+	net_output_tcp(lab.nets[0], &path, &key, lab_tcp_mbuf(lab.nets[0], &key, 101), 0, 0);
+	lab_pass(&lab, 90 * 1000);
+	assert_int_equal(next_tcp().len, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_REFUSED), 0);
+	lab_pass(&lab, 50 * 1000);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_REFUSED), 1);
+	frame = next_tcp();
+	assert_payload(&frame, FRAME_TCP4 + 20, 100, 0);
+	frame = next_tcp();
+	assert_payload(&frame, FRAME_TCP4 + 20, 101, 0);
+	// One that takes a pause, but not for so long, loses nothing.
+	refusing.tx_burst = refuse_all;
+	net_output_tcp(lab.nets[0], &path, &key, lab_tcp_mbuf(lab.nets[0], &key, 102), 0, 0);
+	lab_pass(&lab, 80 * 1000);
+	lab.ours->ops = taking;
+	lab_pass(&lab, 200 * 1000);
+	frame = next_tcp();
+	assert_payload(&frame, FRAME_TCP4 + 20, 102, 0);
+	assert_int_equal(lab_count(&lab, COUNTER_NET_TX_DROP_REFUSED), 1);
 }
 
 static void frames_left_at_stop_are_freed(void **state)
@@ -375,6 +422,7 @@ int main(void)
 		TEST(second_reference_survives, open_plain),
 		TEST(second_reference_survives, open_all),
 		TEST(refused_frames_stay_queued_and_bounded, open_plain),
+		TEST(no_frame_holds_up_others_for_ever, open_plain),
 		TEST(frames_left_at_stop_are_freed, open_plain),
 		TEST(empty_pool_is_counted, open_plain),
 	};

@@ -122,7 +122,7 @@ static void source_hash_is_consistent(void **state)
 		assert_in_range(n[i], N / 4 * 8 / 10, N / 4 * 12 / 10);
 	// One that is down: its own sources move, no other.
 	third = upstream.pools[0].servers[2];
-	upstream_set_drain(&upstream, third, true);
+	upstream_set_mode(&upstream, third, UPSTREAM_DRAINED);
 	for (uint32_t i = 0; i < N; i++) {
 		uint32_t now = by_source(i);
 
@@ -130,7 +130,7 @@ static void source_hash_is_consistent(void **state)
 		if (before[i] != 3)
 			assert_int_equal(now, before[i]);
 	}
-	upstream_set_drain(&upstream, third, false);
+	upstream_set_mode(&upstream, third, UPSTREAM_READY);
 	// One that is gone: few of the others' move.
 	set_pool(&config, equal, 3);
 	for (uint32_t i = 0; i < N; i++)
@@ -349,13 +349,39 @@ static void bad_configurations_change_nothing(void **state)
 	assert_false(upstream_set_pool(&upstream, 0, &config, servers, 13)); // no room
 	servers[1].addr = servers[0].addr;
 	assert_false(upstream_set_pool(&upstream, 0, &config, servers, 2)); // the same twice
-	servers[1] = server_of(51, 0);
-	assert_false(upstream_set_pool(&upstream, 0, &config, servers, 2));
-	servers[1].weight = 257;
+	servers[1] = server_of(51, 257);
 	assert_false(upstream_set_pool(&upstream, 0, &config, servers, 2));
 	assert_int_equal(upstream.pools[0].n_servers, 2);
 	assert_int_equal(last_byte(upstream.pools[0].servers[0]), 1);
 	assert_int_equal(upstream.servers.n_used, 2);
+}
+
+static void orders_outlive_the_configuration(void **state)
+{
+	static const uint16_t weights[] = {1, 1}, none[] = {1, 0};
+	struct upstream_pool_config config;
+	uint32_t second;
+
+	(void)state;
+	upstream_pool_config_default(&config);
+	set_pool(&config, weights, 2);
+	second = upstream.pools[0].servers[1];
+	upstream_set_mode(&upstream, second, UPSTREAM_DISABLED);
+	set_pool(&config, weights, 2);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(last_byte(choose(1)), 1);
+	upstream_set_mode(&upstream, second, UPSTREAM_READY);
+	upstream_set_weight(&upstream, second, 0);
+	set_pool(&config, weights, 2);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(last_byte(choose(1)), 1);
+	// An order goes before the configuration, and leaves nothing behind when it is taken back.
+	set_pool(&config, none, 2);
+	upstream_set_weight(&upstream, second, 256);
+	assert_int_equal(last_byte(choose(1)), 2);
+	upstream_set_weight(&upstream, second, UPSTREAM_WEIGHT_CONFIGURED);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(last_byte(choose(1)), 1);
 }
 
 int main(void)
@@ -367,6 +393,7 @@ int main(void)
 		TEST(source_hash_is_consistent),
 		TEST(retry_takes_another),
 		TEST(ejection),
+		TEST(orders_outlive_the_configuration),
 		TEST(when_all_are_ejected_they_are_tried),
 		TEST(nothing_to_choose),
 		TEST(checks_rise_and_fall),

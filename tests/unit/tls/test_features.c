@@ -478,8 +478,7 @@ static void test_staple_and_timestamps(void **state)
 			pair->client_config.wants_scts = (wish & 2) != 0;
 			connect_and_check(pair, NULL, false);
 			assert_int_equal(tls_pair_verifier.staple_len != 0, wish & 1);
-			if (versions[i] == TLS_VERSION_13)
-				assert_int_equal(tls_pair_verifier.scts_len != 0, (wish & 2) != 0);
+			assert_int_equal(tls_pair_verifier.scts_len != 0, (wish & 2) != 0);
 			pair_free(pair);
 		}
 	}

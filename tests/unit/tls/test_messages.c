@@ -152,12 +152,14 @@ static void test_malformed_extensions(void **state)
 		size_t len;
 		enum tls_verdict verdict;
 	} cases[] = {
-		CASE("\0\0\0\0", TLS_REFUSE_DECODE_ERROR),             // server_name: empty
-		CASE("\0\0\0\2\0\0", TLS_REFUSE_DECODE_ERROR),         // no name
-		CASE("\0\0\0\5\0\3\0\0\0", TLS_REFUSE_DECODE_ERROR),   // empty name
-		CASE("\0\0\0\6\0\4\1\0\1a", TLS_REFUSE_DECODE_ERROR),  // unknown type
-		CASE("\0\0\0\6\0\4\0\0\1\0", TLS_REFUSE_DECODE_ERROR), // a zero in the name
-		CASE("\0\0\0\7\0\4\0\0\1ab", TLS_REFUSE_DECODE_ERROR), // bytes behind the list
+		CASE("\0\0\0\0", TLS_REFUSE_DECODE_ERROR),                    // server_name: empty
+		CASE("\0\0\0\2\0\0", TLS_REFUSE_DECODE_ERROR),                // no name
+		CASE("\0\0\0\5\0\3\0\0\0", TLS_REFUSE_DECODE_ERROR),          // empty name
+		CASE("\0\0\0\6\0\4\1\0\1a", TLS_REFUSE_DECODE_ERROR),         // unknown type
+		CASE("\0\0\0\6\0\4\0\0\1\0", TLS_REFUSE_ILLEGAL_PARAMETER),   // a zero in the name
+		CASE("\0\0\0\6\0\4\0\0\1\33", TLS_REFUSE_ILLEGAL_PARAMETER),  // an escape
+		CASE("\0\0\0\6\0\4\0\0\1\344", TLS_REFUSE_ILLEGAL_PARAMETER), // not ASCII
+		CASE("\0\0\0\7\0\4\0\0\1ab", TLS_REFUSE_DECODE_ERROR),        // bytes behind the list
 		CASE("\0\0\0\6\0\4\0\0\1a", TLS_OK),
 		CASE("\0\12\0\2\0\0", TLS_REFUSE_DECODE_ERROR),        // supported_groups: empty
 		CASE("\0\12\0\3\0\1\0", TLS_REFUSE_DECODE_ERROR),      // odd
@@ -188,8 +190,8 @@ static void test_malformed_extensions(void **state)
 		CASE("\0\13\0\1\0", TLS_REFUSE_DECODE_ERROR), // point formats: empty
 		CASE("\377\1\0\0", TLS_REFUSE_DECODE_ERROR),  // renegotiation_info without length
 		CASE("\377\1\0\1\0", TLS_OK),
-		CASE("\0\27\0\0\0\27\0\0", TLS_REFUSE_ILLEGAL_PARAMETER),   // twice
-		CASE("\72\72\0\0\72\72\0\0", TLS_REFUSE_ILLEGAL_PARAMETER), // twice, unknown
+		CASE("\0\27\0\0\0\27\0\0", TLS_REFUSE_DECODE_ERROR),   // twice
+		CASE("\72\72\0\0\72\72\0\0", TLS_REFUSE_DECODE_ERROR), // twice, unknown
 		CASE("\72\72\0\0\112\112\0\1x", TLS_OK),
 		CASE("\0\27\0", TLS_REFUSE_DECODE_ERROR),
 		CASE("\0\27\0\1", TLS_REFUSE_DECODE_ERROR),
@@ -225,7 +227,7 @@ static void test_many_unknown_extensions(void **state)
 		block[4 * 199 + 1] = (uint8_t)i;
 		assert_int_equal(tls_extensions_parse(span_of(block, sizeof block), TLS_EXTENSIONS_IN_CH,
 					 TLS_EXTENSIONS_ANY, &extensions),
-			TLS_REFUSE_ILLEGAL_PARAMETER);
+			TLS_REFUSE_DECODE_ERROR);
 	}
 }
 
@@ -289,7 +291,7 @@ static void test_server_hello_12(void **state)
 		.session_id = span_of(share, 32),
 		.suite = 0xc02b,
 		.alpn = span_of("smtp", 4),
-		.scts = span_of("scts", 4),
+		.scts = span_of("\0\4\0\2ct", 6),
 		.record_size_limit = 512,
 		.extended_master_secret = true,
 		.secure_renegotiation = true,
@@ -321,7 +323,7 @@ static void test_certificates(void **state)
 	struct tls_cert_chain chain = {.n_certificates = 2,
 		.certificates = {span_of("leaf", 4), span_of("issuer", 6)},
 		.staple = span_of("staple", 6),
-		.scts = span_of("scts", 4)};
+		.scts = span_of("\0\4\0\2ct", 6)};
 	struct tls_cert_chain parsed;
 	struct writer writer = writer_over((struct mut_span){buffer, sizeof buffer});
 	uint32_t offered = TLS_EXTENSION_BIT(TLS_EXTENSION_STATUS_REQUEST) |

@@ -261,7 +261,7 @@ struct tls_client_config tls_fixture_client_config(struct tls_fixture_verifier *
 			.suites = tls_default_suites,
 			.groups = tls_default_groups,
 			.signatures = tls_default_signatures,
-			.verifier = &verifier->base},
+			.verifier = verifier != NULL ? &verifier->base : NULL},
 		.tickets = true,
 		.n_tickets_wanted = 2,
 	};
@@ -453,7 +453,7 @@ bool tls_end_step(struct tls_end *end)
 		return step_handshake(end) || progress;
 	while (!end->failed && !end->closed && step_record(end))
 		progress = true;
-	while (drain(end))
+	while (!(end->updates_with_data && !tls_conn_is(&end->conn, TLS_CONN_ALERT_DUE)) && drain(end))
 		progress = true;
 	return progress;
 }

@@ -95,9 +95,10 @@ struct tls_end {
 	bool closed;                        // close_notify came
 	uint8_t peer_alert;                 // after a failure by the peer
 	bool failed;
-	size_t chunk;      // what arrives is looked at in pieces of so many bytes; 0: all at once
-	size_t output_max; // room that the engine is given at a time; 0: plenty
-	uint8_t *in;       // what the peer sent and was not consumed
+	size_t chunk;           // what arrives is looked at in pieces of so many bytes; 0: all at once
+	bool updates_with_data; // KeyUpdates wait for data that is to be sent
+	size_t output_max;      // room that the engine is given at a time; 0: plenty
+	uint8_t *in;            // what the peer sent and was not consumed
 	size_t in_len;
 	size_t in_seen;
 	uint8_t *out; // what is to be sent
