@@ -15,12 +15,13 @@ import threading
 import lab
 import snapshot
 
+os.environ.setdefault('SLUICE_NICE', '0')  # other tests run beside these
 sys.path.insert(0, os.path.join(lab.ROOT, 'bench'))
 import rig  # noqa: E402  (the path above must be set first)
 
 LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
 ALL = os.environ.get('SLUICE_LOAD_ALL') == '1'
-SHORT = ('--warm-up', '0.1', '--duration', '1' if ALL else '0.3', '--timeout', '5')
+SHORT = ('--warm-up', '0.1', '--duration', '1' if ALL else '0.5', '--timeout', '5')
 PEER, OWN = '198.51.100.2', '198.51.100.10'
 
 
@@ -204,7 +205,7 @@ def rude(connection):
 def what_is_wrong_is_noticed(laboratory):
     veth = Veth(laboratory)
     good = pattern(1024)
-    plain, brief = ('--tls', 'none', '--connections', '2'), ('--warm-up', '0', '--duration', '0.3', '--timeout', '0.2')
+    plain, brief = ('--tls', 'none', '--connections', '2'), ('--warm-up', '0', '--duration', '0.5', '--timeout', '0.2')
     cases = [
         (8080, answering(good), None),
         (8081, answering(good[:500] + b'?' + good[501:]), 'corrupt'),
@@ -220,7 +221,7 @@ def what_is_wrong_is_noticed(laboratory):
         assert list(errors) == ([error] if error else []), (port, errors, load.words)
         assert not error or load.words, load.result
     assert 'refused' in veth.load('handshake', *plain, port=9, short=brief, status=1).total['errors']
-    nobody = veth.load('handshake', *plain, target='198.51.100.77', short=('--warm-up', '0', '--duration', '0.3', '--timeout', '5'), status=1)
+    nobody = veth.load('handshake', *plain, target='198.51.100.77', short=('--warm-up', '0', '--duration', '0.5', '--timeout', '5'), status=1)
     assert 'never answered a SYN' in nobody.result['trouble'], nobody.result['trouble']
 
 
@@ -276,7 +277,7 @@ def wrong_certificates_and_signatures(laboratory):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
             connection.close()
     veth.serve(talk, 8443)
-    brief = ('--warm-up', '0', '--duration', '0.3')
+    brief = ('--warm-up', '0', '--duration', '0.5')
     base = ('handshake', '--connections', '2')
     trusted = veth.load(*base, '--ca', veth.certificates['ec'][0], port=8443, short=brief)
     assert trusted.total['verified'] > 0
