@@ -351,7 +351,9 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 	net_flush(worker->net, turn->now_us);
 	n_out = counter_get(counters, COUNTER_NET_TX_PACKETS) - n_out;
 	end_step(turn, COUNTER_WORKER_FLUSH_TSC, COUNTER_WORKER_FLUSH_ITEMS, n_out);
-	end_turn(worker, turn, n_in + n_lanes + n_moved + n_out != 0);
+	// A slice of a long operation completes nothing by itself.
+	end_turn(worker, turn,
+		n_in + n_lanes + n_moved + n_out != 0 || lanes_n_pending(worker->crypto.lanes) != 0);
 	if (worker->n_turns++ % WORKER_MAIL_TURNS == 0)
 		read_mail(worker);
 	counter_inc(counters, COUNTER_WORKER_TURNS);
