@@ -25,7 +25,7 @@ PROXY, PROXY_BACK, BACKEND = '10.10.255.254', '10.20.255.254', '10.20.0.2'
 NAME = 'load.test'
 # What is measured goes before whatever else the machine does.
 PRIORITY = ('nice', '-n', os.environ.get('SLUICE_NICE', '-20'))
-MAIL_PORTS = {'smtp': 25, 'imap': 143, 'pop3': 110}
+MAIL_PORTS = {'smtp': 25, 'imap': 143, 'pop3': 110, 'message': 25}
 
 CONFIGURATION = '''dataplane:
   name: {name}

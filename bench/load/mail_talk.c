@@ -18,13 +18,28 @@ static const struct step imap[] = {{NULL, "* OK", MAIL_TALK_SEND},
 static const struct step pop3[] = {{NULL, "+OK", MAIL_TALK_SEND}, {"STLS\r\n", "+OK", MAIL_TALK_START_TLS},
 	{"CAPA\r\n", ".", MAIL_TALK_SEND}, {"QUIT\r\n", "+OK", MAIL_TALK_OVER}};
 
-static const struct step *const talks[] = {
-	[LOAD_MAIL_SMTP] = smtp, [LOAD_MAIL_IMAP] = imap, [LOAD_MAIL_POP3] = pop3};
+// 16 lines of 64 bytes: a small message without attachments.
+#define LINE  "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
+#define LINES LINE LINE LINE LINE
+static const struct step message[] = {{NULL, "220 ", MAIL_TALK_SEND},
+	{"EHLO load\r\n", "250 ", MAIL_TALK_SEND}, {"STARTTLS\r\n", "220 ", MAIL_TALK_START_TLS},
+	{"EHLO load\r\n", "250 ", MAIL_TALK_SEND}, {"MAIL FROM:<a@load>\r\n", "250 ", MAIL_TALK_SEND},
+	{"RCPT TO:<b@load>\r\n", "250 ", MAIL_TALK_SEND}, {"DATA\r\n", "354 ", MAIL_TALK_SEND},
+	{"Subject: load\r\n\r\n" LINES LINES LINES LINES ".\r\n", "250 ", MAIL_TALK_SEND},
+	{"QUIT\r\n", "221 ", MAIL_TALK_OVER}};
+#undef LINES
+#undef LINE
+
+static const struct step *const talks[] = {[LOAD_MAIL_SMTP] = smtp,
+	[LOAD_MAIL_IMAP] = imap,
+	[LOAD_MAIL_POP3] = pop3,
+	[LOAD_MAIL_MESSAGE] = message};
 
 static bool is_refusal(enum load_mail mail, const char *line)
 {
 	switch (mail) {
 	case LOAD_MAIL_SMTP:
+	case LOAD_MAIL_MESSAGE:
 		return line[0] == '4' || line[0] == '5';
 	case LOAD_MAIL_IMAP:
 		return line[0] != '*' || strncmp(line, "* BYE", 5) == 0;
@@ -59,5 +74,5 @@ const char *mail_talk_words(enum load_mail mail, uint8_t step)
 
 uint8_t mail_talk_after_tls(enum load_mail mail)
 {
-	return mail == LOAD_MAIL_SMTP ? 3 : 2;
+	return mail == LOAD_MAIL_SMTP || mail == LOAD_MAIL_MESSAGE ? 3 : 2;
 }

@@ -23,8 +23,8 @@ static const struct word directions[] = {
 	{"down", LOAD_DOWN}, {"up", LOAD_UP}, {"both", LOAD_BOTH}, {NULL, 0}};
 static const struct word floods[] = {{"syn", LOAD_FLOOD_SYN}, {"half-open", LOAD_FLOOD_HALF_OPEN},
 	{"client-hello", LOAD_FLOOD_HELLO}, {"garbage", LOAD_FLOOD_GARBAGE}, {NULL, 0}};
-static const struct word mails[] = {
-	{"smtp", LOAD_MAIL_SMTP}, {"imap", LOAD_MAIL_IMAP}, {"pop3", LOAD_MAIL_POP3}, {NULL, 0}};
+static const struct word mails[] = {{"smtp", LOAD_MAIL_SMTP}, {"imap", LOAD_MAIL_IMAP},
+	{"pop3", LOAD_MAIL_POP3}, {"message", LOAD_MAIL_MESSAGE}, {NULL, 0}};
 static const struct word versions[] = {{"1.2", 0x0303}, {"1.3", 0x0304}, {NULL, 0}};
 static const struct word groups[] = {
 	{"x25519", GROUP_X25519}, {"p256", GROUP_SECP256R1}, {"p384", GROUP_SECP384R1}, {NULL, 0}};
@@ -63,7 +63,8 @@ static const char help[] =
 	"TLS\n"
 	"  --tls 1.2|1.3|none  --group x25519|p256|p384  --suite aes128-gcm|...  --signature ecdsa-p256|...\n"
 	"  --resume               with tickets that earlier handshakes brought\n"
-	"  --starttls smtp|imap|pop3\n"
+	"  --starttls smtp|imap|pop3|message   message: SMTP with a message of 1 KB, so that conversations "
+	"are messages\n"
 	"  --name NAME            server name (load.test)\n"
 	"  --ca FILE              certificates must lead there and carry the name; else they are not judged\n"
 	"  --verify N             check one signature in N (1: all; 0: none); default 1\n"

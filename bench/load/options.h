@@ -35,7 +35,8 @@ enum load_mail {
 	LOAD_MAIL_NONE,
 	LOAD_MAIL_SMTP,
 	LOAD_MAIL_IMAP,
-	LOAD_MAIL_POP3
+	LOAD_MAIL_POP3,
+	LOAD_MAIL_MESSAGE // SMTP, and a message of a kilobyte in each conversation
 };
 
 enum {

@@ -185,8 +185,8 @@ static bool take_http(struct serve *serve, struct served *served, struct tcp_con
 }
 
 // A mail server's line for each of the client's; see enum load_mail for the order.
-static const char *const mail_greetings[] = {
-	NULL, "220 load ESMTP\r\n", "* OK [CAPABILITY IMAP4rev1] load\r\n", "+OK load\r\n"};
+static const char *const mail_greetings[] = {NULL, "220 load ESMTP\r\n",
+	"* OK [CAPABILITY IMAP4rev1] load\r\n", "+OK load\r\n", "220 load ESMTP\r\n"};
 
 static size_t mail_answer(enum load_mail mail, const char *line, char *out, size_t out_len)
 {
@@ -196,6 +196,7 @@ static size_t mail_answer(enum load_mail mail, const char *line, char *out, size
 
 	switch (mail) {
 	case LOAD_MAIL_SMTP:
+	case LOAD_MAIL_MESSAGE:
 		if (quits)
 			return (size_t)snprintf(out, out_len, "221 bye\r\n");
 		return (size_t)snprintf(
@@ -227,13 +228,30 @@ static bool ends_mail(enum load_mail mail, const char *line)
 	return strncasecmp(line, "QUIT", 4) == 0;
 }
 
+// One line of a client's. False: its answer found no room.
+static bool take_mail_line(
+	struct serve *serve, struct served *served, struct tcp_conn *conn, const char *line)
+{
+	enum load_mail mail = serve->station->options->mail;
+	char out[2 * MESSAGE_LINE_MAX];
+
+	if (served->in_message && strcmp(line, ".\r\n") != 0)
+		return true;
+	if (mail == LOAD_MAIL_MESSAGE && !served->in_message && strncasecmp(line, "DATA", 4) == 0) {
+		served->in_message = true;
+		return send_copy(serve, conn, span_of_string("354 go\r\n"));
+	}
+	served->closing = !served->in_message && ends_mail(mail, line);
+	served->in_message = false;
+	serve->n_requests++;
+	return send_copy(serve, conn, span_of(out, mail_answer(mail, line, out, sizeof out)));
+}
+
 // Lines are gathered in the request's buffer, which mail has no other use for.
 static bool take_mail(struct serve *serve, struct served *served, struct tcp_conn *conn)
 {
-	enum load_mail mail = serve->station->options->mail;
 	struct message *lines = &served->request;
 	struct tcp_piece piece;
-	char out[2 * MESSAGE_LINE_MAX];
 
 	while (!served->closing && tcp_peek(conn, &piece, 1) != 0) {
 		uint32_t n;
@@ -245,11 +263,8 @@ static bool take_mail(struct serve *serve, struct served *served, struct tcp_con
 				continue;
 			lines->line[lines->line_len] = 0;
 			lines->line_len = 0;
-			if (!send_copy(serve, conn,
-				    span_of(out, mail_answer(mail, lines->line, out, sizeof out))))
+			if (!take_mail_line(serve, served, conn, lines->line))
 				return false;
-			serve->n_requests++;
-			served->closing = ends_mail(mail, lines->line);
 		}
 		tcp_consume(serve->station->tcp, conn, n);
 		serve->n_bytes_in += n;

@@ -19,7 +19,8 @@ struct served {
 	struct message request;
 	uint64_t body_left; // of the answer, not queued yet
 	uint64_t body_at;
-	bool closing; // when the answer is queued
+	bool closing;    // when the answer is queued
+	bool in_message; // SMTP: lines are a message's up to the dot
 	bool peer_fin;
 	bool waits; // a buffer was short: on the list to be looked at in the next turn
 };

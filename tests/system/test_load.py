@@ -80,9 +80,9 @@ def every_mode_against_sluice(laboratory):
 def starttls(laboratory):
     protocols = ('smtp', 'imap', 'pop3') if ALL else ('smtp',)
     sluice = rig.Sluice(laboratory, rig.memif(laboratory, 'server'), huge=False, memory=96, connections=4096, poll='adaptive', mail=protocols)
-    for protocol in protocols:
+    for number, protocol in enumerate((*protocols, 'message')):
         port = rig.MAIL_PORTS[protocol]
-        load = run(laboratory, 'handshake', *SHORT, '--starttls', protocol, '--device', rig.memif(laboratory, 'client'), '--address', f'10.10.{port}.2/16*4',
+        load = run(laboratory, 'handshake', *SHORT, '--starttls', protocol, '--device', rig.memif(laboratory, 'client'), '--address', f'10.10.{number + 20}.2/16*4',
                    '--target', f'{rig.PROXY}:{port}', '--serve', f'{rig.BACKEND}/16:{9000 + port}', '--connections', '16')
         assert load.total['handshakes_full'] > 0 and load.total['conversations'] > 0 and not load.total['errors'], load.total
     assert sluice.stop(), sluice.read_log()
