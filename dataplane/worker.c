@@ -22,9 +22,21 @@ enum {
 	HASH_SLOTS = 4099,          // of a pool's table for source hashing
 };
 
+enum {
+	STEPS_MAX = 8
+};
+
+// What a step took, until it is known whether anything happened in the turn.
+struct step {
+	enum counter tsc, items;
+	uint64_t n_tsc, n_items;
+};
+
 struct turn {
 	uint64_t now_us;
 	uint64_t step_start_tsc;
+	struct step steps[STEPS_MAX];
+	uint32_t n_steps;
 	uint32_t n_segments;
 	struct segment segments[WORKER_BURST];
 };
@@ -283,15 +295,37 @@ static void serve_main(struct worker *worker)
 // ---- the turn
 // -------------------------------------------------------------------------------------------------------
 
-// Ends a step: its cycles and items go to two counters, and the next one begins.
-static void end_step(
-	struct worker *worker, struct turn *turn, enum counter tsc, enum counter items, uint64_t n_items)
+// Ends a step: its cycles and items will go to two counters, and the next one begins.
+static void end_step(struct turn *turn, enum counter tsc, enum counter items, uint64_t n_items)
 {
 	uint64_t now_tsc = clock_tsc();
 
-	counter_add(worker->setup.counters, tsc, now_tsc - turn->step_start_tsc);
-	counter_add(worker->setup.counters, items, n_items);
+	SLUICE_ASSERT(turn->n_steps < STEPS_MAX);
+	turn->steps[turn->n_steps++] = (struct step){
+		.tsc = tsc, .items = items, .n_tsc = now_tsc - turn->step_start_tsc, .n_items = n_items};
 	turn->step_start_tsc = now_tsc;
+}
+
+// Looking round for work is not work: the cycles of a turn in which nothing happened are counted apart, so
+// that the steps' cycles divided by what they did are its price.
+static void end_turn(struct worker *worker, struct turn *turn, bool anything)
+{
+	struct counters *counters = worker->setup.counters;
+	uint64_t idle_tsc = 0;
+
+	for (uint32_t i = 0; i < turn->n_steps; i++) {
+		const struct step *step = &turn->steps[i];
+
+		idle_tsc += step->n_tsc;
+		if (!anything)
+			continue;
+		counter_add(counters, step->tsc, step->n_tsc);
+		counter_add(counters, step->items, step->n_items);
+	}
+	if (anything)
+		return;
+	counter_add(counters, COUNTER_WORKER_IDLE_TSC, idle_tsc);
+	counter_inc(counters, COUNTER_WORKER_IDLE_TURNS);
 }
 
 static void take_icmp_errors(struct worker *worker, const struct turn *turn)
@@ -311,10 +345,7 @@ static uint64_t receive(struct worker *worker, struct turn *turn)
 
 	turn->n_segments = net_rx_burst(worker->net, turn->now_us, turn->segments, WORKER_BURST);
 	n_in = counter_get(counters, COUNTER_NET_RX_PACKETS) - n_in;
-	if (n_in == 0 && turn->n_segments == 0)
-		end_step(worker, turn, COUNTER_WORKER_IDLE_TSC, COUNTER_WORKER_IDLE_TURNS, 1);
-	else
-		end_step(worker, turn, COUNTER_WORKER_RX_TSC, COUNTER_WORKER_RX_ITEMS, n_in);
+	end_step(turn, COUNTER_WORKER_RX_TSC, COUNTER_WORKER_RX_ITEMS, n_in);
 	return n_in + turn->n_segments;
 }
 
@@ -339,25 +370,29 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 
 	turn->now_us = clock_now_us();
 	turn->step_start_tsc = clock_tsc();
+	turn->n_steps = 0;
 	crypto_begin_turn(&worker->crypto, turn->now_us, turn->step_start_tsc);
 	tls_engine_begin_turn(&worker->tls, clock_wall_us());
 	n_in = receive(worker, turn);
 	tcp_input_burst(worker->tcp, turn->segments, turn->n_segments, turn->now_us);
 	take_icmp_errors(worker, turn);
-	end_step(worker, turn, COUNTER_WORKER_TCP_IN_TSC, COUNTER_WORKER_TCP_IN_ITEMS, turn->n_segments);
+	end_step(turn, COUNTER_WORKER_TCP_IN_TSC, COUNTER_WORKER_TCP_IN_ITEMS, turn->n_segments);
 	n_lanes = lanes_run(worker->crypto.lanes, clock_tsc(), n_in == 0);
 	proxy_lanes(&worker->proxy);
 	take_verdicts(worker);
-	end_step(worker, turn, COUNTER_WORKER_LANES_TSC, COUNTER_WORKER_LANES_ITEMS, n_lanes);
+	end_step(turn, COUNTER_WORKER_LANES_TSC, COUNTER_WORKER_LANES_ITEMS, n_lanes);
 	n_moved = proxy_turn(&worker->proxy, turn->now_us);
-	end_step(worker, turn, COUNTER_WORKER_PROXY_TSC, COUNTER_WORKER_PROXY_ITEMS, n_moved);
+	end_step(turn, COUNTER_WORKER_PROXY_TSC, COUNTER_WORKER_PROXY_ITEMS, n_moved);
 	tcp_timers(worker->tcp, turn->now_us);
 	tcp_output_flush(worker->tcp, turn->now_us);
 	net_timers(worker->net, turn->now_us);
-	end_step(worker, turn, COUNTER_WORKER_TCP_OUT_TSC, COUNTER_WORKER_TCP_OUT_RUNS, 1);
+	end_step(turn, COUNTER_WORKER_TCP_OUT_TSC, COUNTER_WORKER_TCP_OUT_RUNS, 1);
 	net_flush(worker->net, turn->now_us);
 	n_out = counter_get(counters, COUNTER_NET_TX_PACKETS) - n_out;
-	end_step(worker, turn, COUNTER_WORKER_FLUSH_TSC, COUNTER_WORKER_FLUSH_ITEMS, n_out);
+	end_step(turn, COUNTER_WORKER_FLUSH_TSC, COUNTER_WORKER_FLUSH_ITEMS, n_out);
+	// A slice of a long operation completes nothing by itself.
+	end_turn(worker, turn,
+		n_in + n_lanes + n_moved + n_out != 0 || lanes_n_pending(worker->crypto.lanes) != 0);
 	serve_main(worker);
 	counter_inc(counters, COUNTER_WORKER_TURNS);
 	return n_in + n_lanes + n_moved + n_out;
@@ -369,8 +404,10 @@ static bool refill(struct worker *worker, struct turn *turn, bool urgent)
 	bool more;
 
 	turn->step_start_tsc = clock_tsc();
+	turn->n_steps = 0;
 	more = crypto_refill(&worker->crypto, REFILL_BUDGET_TSC, urgent);
-	end_step(worker, turn, COUNTER_WORKER_REFILL_TSC, COUNTER_WORKER_REFILL_RUNS, 1);
+	end_step(turn, COUNTER_WORKER_REFILL_TSC, COUNTER_WORKER_REFILL_RUNS, 1);
+	end_turn(worker, turn, urgent || more);
 	return more;
 }
 

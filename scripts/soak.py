@@ -38,7 +38,8 @@ def system(_seconds):
     for program in ('build/dataplane/sluice-dataplane', 'build/tests/seam/sluice-dataplane-trap'):
         for test in sorted(glob.glob('tests/system/test_*.py')):
             yield f'{os.path.basename(program)}: {os.path.basename(test)}', ['python3', test], {
-                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000', 'SLUICE_CLIENTS': 'soak'}
+                'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000', 'SLUICE_CLIENTS': 'soak',
+                'SLUICE_LOAD_ALL': '1', 'SLUICE_BROWSER': '1'}
 
 
 def mail(_seconds):
@@ -92,7 +93,15 @@ def suites(_seconds):
             'SLUICE_FULL': '1'}
 
 
-KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail, 'tcp': tcp}
+def bench(_seconds):
+    """Every measuring program once, briefly: do they still run, and do the peers still start?"""
+    build('build')
+    yield 'bench/run', ['bench/run', '--quick', '--json', 'build/run.json'], {}
+    yield 'bench/compare', ['bench/compare', '--quick', '--json', 'build/compare.json'], {}
+    yield 'bench/report', ['bench/report', 'build/run.json', 'build/compare.json', '-o', 'build/report.html'], {}
+
+
+KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail, 'tcp': tcp, 'bench': bench}
 
 
 def main():

@@ -155,15 +155,19 @@ static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 	struct seal_item *item = &batch->seals[batch->n_seals];
 	struct tls_conn *tls = leg_tls(proxy, to);
 	struct tcp_piece pieces[SEAL_PIECES];
-	uint32_t n = leg_peek(proxy, from, pieces, SEAL_PIECES);
-	uint64_t available = total_len(pieces, n);
+	uint64_t available;
 	uint32_t len, left, sealed_len;
 	uint16_t n_inputs = 0;
 	size_t head_len = tls_record_head_len(tls);
 	struct tls_seal_pieces seal_pieces;
 
 	leg_flush(proxy, to);
-	if (available == 0 || leg_space(proxy, to) == 0)
+	// Once buffers are short they are so for the rest of the turn, and looking through a long queue that
+	// can't go costs more than moving it.
+	if (leg_space(proxy, to) == 0 || proxy->unfinished)
+		return false;
+	available = total_len(pieces, leg_peek(proxy, from, pieces, SEAL_PIECES));
+	if (available == 0)
 		return false;
 	item->mbuf = NULL;
 	if (available + PROXY_RECORD_OVERHEAD <= PROXY_SMALL_LEN)
@@ -270,5 +274,8 @@ uint32_t forward_run(struct proxy *proxy)
 		n_rounds += any;
 	}
 	proxy->unfinished |= any;
+	// Whoever was served first is last in the next turn.
+	if (proxy->unfinished && !list_empty(&proxy->active))
+		list_push_back(&proxy->active, list_pop_front(&proxy->active));
 	return n_rounds;
 }

@@ -8,7 +8,8 @@
 #include <rte_mbuf.h>
 
 enum {
-	CONTENT_MAX = 512, // of a record that is not application data and lies in pieces
+	RECORD_PIECES = 16, // that nearly always hold a record
+	CONTENT_MAX = 512,  // of a record that is not application data and lies in pieces
 };
 
 void leg_init(struct leg *leg, uint8_t side)
@@ -114,13 +115,17 @@ bool leg_start_tls(struct proxy *proxy, struct leg *leg, const struct tls_server
 	return true;
 }
 
-static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
+// The first n pieces that were peeked at.
+static struct tls_stream stream_of(struct proxy *proxy, uint32_t n)
 {
-	uint32_t n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
-
 	for (uint32_t i = 0; i < n; i++)
 		proxy->spans[i] = span_of(proxy->pieces[i].data, proxy->pieces[i].len);
 	return (struct tls_stream){.pieces = proxy->spans, .n_pieces = n};
+}
+
+static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
+{
+	return stream_of(proxy, tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX));
 }
 
 bool leg_will_resume(struct proxy *proxy, const struct leg *leg)
@@ -264,6 +269,20 @@ static uint16_t outputs_in_place(struct leg_opening *opening, size_t n_inputs)
 	return n;
 }
 
+// What begins the receive queue, at least a whole record if there is one: the queue may be a thousand
+// segments long, and a record in full segments is a dozen.
+static struct tls_stream next_stream(struct proxy *proxy, const struct tcp_conn *conn)
+{
+	uint32_t n = tcp_peek(conn, proxy->pieces, RECORD_PIECES);
+	uint32_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += proxy->pieces[i].len;
+	if (n == RECORD_PIECES && len < TLS_RECORD_HEADER_LEN + TLS_CIPHERTEXT_MAX_12)
+		n = tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX);
+	return stream_of(proxy, n);
+}
+
 // Whether there is a whole record; otherwise whether there ever will be.
 static bool cut_record(struct proxy *proxy, struct leg *leg, struct tls_stream stream, struct tls_record *out)
 {
@@ -295,7 +314,7 @@ bool leg_prepare_opening(
 		(leg->flags & (LEG_HANDSHAKING | LEG_BROKEN | LEG_ENDED)) != 0 || leg->opened_len != 0 ||
 		leg->opened_tail != 0)
 		return false;
-	stream = whole_stream(proxy, conn);
+	stream = next_stream(proxy, conn);
 	opening->leg = leg;
 	opening->mbuf = NULL;
 	if (!cut_record(proxy, leg, stream, &opening->record))

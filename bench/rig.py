@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bench/run, bench/compare and the tests of the generator stand on: Sluice or another server on one core, sluice-load on the
+other, and the counters of the proxy read at the edges of each window.
+
+        sluice-load  --memif--  sluice-dataplane (core 0), configured by sluice-control
+        10.10.0.2 + n           10.10.255.254:443
+        10.20.0.2:8080 backend  10.20.255.254
+"""
+import atexit
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'system'))
+import lab  # noqa: E402  (the path above must be set first)
+import snapshot  # noqa: E402
+
+LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/load/sluice-load'))
+PROXY, PROXY_BACK, BACKEND = '10.10.255.254', '10.20.255.254', '10.20.0.2'
+NAME = 'load.test'
+# What is measured goes before whatever else the machine does.
+PRIORITY = ('nice', '-n', os.environ.get('SLUICE_NICE', '-20'))
+MAIL_PORTS = {'smtp': 25, 'imap': 143, 'pop3': 110, 'message': 25}
+
+CONFIGURATION = '''dataplane:
+  name: {name}
+  workers: [{core}]
+  memory: {memory}M
+  poll: {poll}
+  huge-pages: {huge}
+  socket: {folder}/dataplane.sock
+  program: {build}/dataplane/sluice-dataplane
+  ports:
+    - {{name: load, device: "{device}", addresses: [{proxy}/16, {proxy_back}/16]}}
+limits: {{connections: {connections}}}
+tls: {{tickets: {{count: {tickets}}}}}
+certificates:
+{certificates}
+backends:
+  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}}}
+{more_backends}
+listeners:
+  - {{name: https, address: "{proxy}:443", protocol: tls, backend: http}}
+  - {{name: plain, address: "{proxy}:80", protocol: tcp, backend: http}}
+{more_listeners}
+
+control: {{socket: {folder}/control.sock, metrics: "127.0.0.1:{metrics}", state-directory: {folder}}}
+'''
+
+# The steps of a worker's turn, as their counters are called.
+STEPS = ('rx', 'tcp_in', 'lanes', 'proxy', 'tcp_out', 'flush', 'refill')
+
+
+class Trouble(Exception):
+    """Why a figure can't be had, in words."""
+
+
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Trouble(f'{what}: not within {seconds} s')
+        time.sleep(0.02)
+
+
+def hurry(pid='self'):
+    """Linux weighs sessions against each other before niceness counts inside one (sched(7), autogroup)."""
+    if PRIORITY[-1] == '0':
+        return
+    try:
+        with open(f'/proc/{pid}/autogroup', 'w', encoding='ascii') as f:
+            f.write('-20')
+    except OSError:
+        pass  # no such kernel, or a second change within a moment
+
+
+def cpus():
+    """Two CPUs, the server's and the generator's; the same one twice where there is no other."""
+    both = lab.cores(2)
+    return both[0], both[-1]
+
+
+def certificates(folder, kinds):
+    """Self-signed ones for NAME; returns lines for the configuration and a file of them all, for --ca."""
+    lines, pems = [], []
+    for kind in kinds:
+        chain, key = snapshot.make_certificate(folder, kind, kind, (NAME,))
+        lines.append(f'  - {{chain: {chain}, key: {key}}}')
+        with open(chain, encoding='ascii') as f:
+            pems.append(f.read())
+    with open(f'{folder}/ca.pem', 'w', encoding='ascii') as f:
+        f.write(''.join(pems))
+    return '\n'.join(lines)
+
+
+def machine():
+    def first(path, word):
+        with open(path, encoding='ascii') as f:
+            return next((line.split(':', 1)[1].strip() for line in f if line.startswith(word)), '?')
+    return {'cpu': first('/proc/cpuinfo', 'model name'), 'cores': os.cpu_count(), 'kernel': os.uname().release, 'load_before': os.getloadavg()[0],
+            'memory': first('/proc/meminfo', 'MemTotal'), 'flags': [flag for flag in first('/proc/cpuinfo', 'flags').split()
+                                                                    if flag in ('avx512ifma', 'vaes', 'vpclmulqdq', 'sha_ni', 'hypervisor')]}
+
+
+def commit():
+    return subprocess.run(['git', '-C', ROOT, 'rev-parse', 'HEAD'], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def tsc_hz():
+    """As the dataplane's own clock measures it."""
+    got = subprocess.run([f'{lab.BUILD}/bench/bench-tls', '--json', '--only', 'nothing'], capture_output=True, text=True, check=True)
+    return json.loads(got.stdout)['machine']['tsc_hz']
+
+
+class Sluice:
+    """Sluice under sluice-control on a device of the caller's choice."""
+
+    def __init__(self, laboratory, device, kinds=('ec',), huge=True, connections=65536, memory=512, poll='busy', tickets=2, mail=(), namespace=None,
+                 backend=f'{BACKEND}:8080', n_backends=1):
+        self.lab, self.folder, self.namespace, self.pid = laboratory, laboratory.folder, namespace, None
+        atexit.register(self.kill)
+        host, port = backend.split(':')
+        servers = ', '.join(f'{{address: "{host}:{int(port) + i}"}}' for i in range(n_backends))
+        text = CONFIGURATION.format(
+            name=laboratory.tag, core=cpus()[0], memory=memory, poll=poll, huge='prefer' if huge else 'never', folder=self.folder, build=lab.BUILD,
+            device=device, proxy=PROXY, proxy_back=PROXY_BACK, connections=connections, tickets=tickets, certificates=certificates(self.folder, kinds),
+            servers=servers, metrics=20000 + os.getpid() % 20000,
+            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}]}}' for name in mail),
+            more_listeners='\n'.join(f'  - {{name: {name}, address: "{PROXY}:{MAIL_PORTS[name]}", protocol: {name}, tls: starttls, backend: {name}}}'
+                                     for name in mail))
+        with open(f'{self.folder}/sluice.yaml', 'w', encoding='utf-8') as f:
+            f.write(text)
+        self.log = open(f'{self.folder}/control.log', 'w+', encoding='utf-8')
+        hurry()
+        self.process = laboratory.spawn(namespace, *PRIORITY, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
+        try:
+            wait_until(self.hurry_dataplane, 'the start of the dataplane')
+            wait_until(self.is_published, 'Sluice', 40)
+        except Trouble as trouble:
+            self.kill()
+            raise Trouble(f'{trouble}\n{self.read_log()}') from None
+        if self.process.poll() is not None:
+            raise Trouble(f'Sluice did not start:\n{self.read_log()}')
+
+    def hurry_dataplane(self):
+        """It has a session of its own. True when it is there, or never will be."""
+        started = re.search(r'started .*, pid (\d+)', self.read_log())
+        if started:
+            self.pid = int(started.group(1))
+            hurry(self.pid)
+        return started or self.process.poll() is not None
+
+    def is_published(self):
+        self.hurry_dataplane()
+        return self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info')
+
+    def ctl(self, *words):
+        return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
+
+    def show_counters(self, path):
+        """Makes the shared page appear under this path, for sluice-load --counters."""
+        for fd in os.listdir(f'/proc/{self.pid}/fd'):
+            if 'sluice-counters' in os.readlink(f'/proc/{self.pid}/fd/{fd}'):
+                os.symlink(f'/proc/{self.pid}/fd/{fd}', path)
+                return path
+        raise Trouble('the dataplane has no page of counters')
+
+    def kill(self):
+        """The dataplane outlives its control process, so it is ended by itself."""
+        self.lab.end(self.process)
+        if self.pid:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.pid = None
+
+    def read_log(self):
+        self.log.flush()
+        with open(self.log.name, encoding='utf-8') as f:
+            return f.read()
+
+    def stop(self):
+        """True when the dataplane ended well, no packet buffer lost."""
+        self.ctl('disable', 'dataplane')
+        wait_until(lambda: 'ended with status' in self.read_log(), 'the end of the dataplane')
+        self.lab.end(self.process)
+        self.pid = None
+        return 'ended with status 0' in self.read_log()
+
+
+class Load:
+    """A run of sluice-load, begun; finish() waits for its end."""
+
+    def __init__(self, laboratory, mode, *arguments, namespace=None):
+        command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
+        hurry()
+        self.mode = mode
+        self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, check=True, timeout=300):
+        try:
+            output, words = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Trouble(f'sluice-load {self.mode} did not end in {timeout} s') from None
+        self.words = [line for line in words.splitlines() if line != 'ready']
+        self.status = self.process.returncode
+        self.result = json.loads(output) if output.strip() else None
+        if self.result is None or (check and self.status != 0):
+            raise Trouble(f'sluice-load {self.mode} ended with status {self.status}: ' + '; '.join(self.words))
+        self.windows, self.total = self.result['windows'], self.result['total']
+        return self
+
+
+def memif(laboratory, role, zero_copy=False):
+    device = f'net_memif0,role={role},id=0,socket={laboratory.folder}/memif.sock,socket-abstract=no,rsize=12'
+    return device + (',zero-copy=yes' if zero_copy else '')
+
+
+def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, role='client', first='10.10.0.2', mbufs=32768):
+    """What sluice-load is told in order to sit on both ends of the Sluice above."""
+    count = f'*{clients}' if clients > 1 else ''
+    arguments = ['--device', memif(laboratory, role, zero_copy=huge and role == 'client'), '--address', f'{first}/16{count}', '--target', f'{PROXY}:{port}',
+                 '--mbufs', mbufs, '--serve', f'{BACKEND}/16:8080' + (f'*{n_backends}' if n_backends > 1 else '')]
+    # Only a client shows its memory to the other side, which then has to be one file.
+    if huge:
+        arguments += ['--huge-pages']
+    if connections:
+        arguments += ['--connections', connections]
+    return arguments
