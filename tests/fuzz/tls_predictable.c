@@ -35,6 +35,11 @@ enum key_type private_key_type(const struct private_key *key)
 	return key->type;
 }
 
+unsigned private_key_bits(const struct private_key *key)
+{
+	return key->type == KEY_RSA || key->type == KEY_RSA_PSS ? 2048 : 256;
+}
+
 static void fill(void *out, size_t len)
 {
 	memset(out, CONSTANT, len);
