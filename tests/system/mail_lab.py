@@ -7,6 +7,7 @@ Clients come from 198.51.100.9, so that a server that names that address has lea
 """
 import contextlib
 import glob
+import json
 import os
 import re
 
@@ -204,6 +205,13 @@ class MailLab:
     def ready(self):
         wait_for(lambda: 'snapshot_published: yes' in self.sluicectl('show', 'info'), 'the configuration to be published', 30)
 
+    def wait_for_backends(self, *ports):
+        """Servers that were still starting at the first check are down until the next."""
+        def all_up():
+            rows = json.loads(self.sluicectl('--json', 'show', 'backend') or '[]')
+            return rows and all(row['state'] == 'up' for row in rows if int(row['address'].rsplit(':', 1)[1]) in ports)
+        wait_for(all_up, 'the servers to be up', 40)
+
     def counters(self):
         text = self.lab.inside(self.namespace, 'curl', '-s', 'http://127.0.0.1:9435/metrics').stdout
         totals = {}
@@ -256,6 +264,7 @@ class MailLab:
         self.start_dovecot()
         self.start_postfix(more=POSTFIX_MAILBOXES.format(mailboxes=self.mailboxes, vmail=VMAIL, auth=f'{self.place.folder}/dovecot/sasl'))
         self.ready()
+        self.wait_for_backends(2525, 2587, 2143, 2110, 2190)
 
     def server_log(self, server='postfix', name='log'):
         """Of a server in the common place, or of "place/server"."""

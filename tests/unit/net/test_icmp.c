@@ -109,7 +109,7 @@ static void echo_refusals(void **state)
 static void other_types_are_refused(void **state)
 {
 	static const uint8_t v4_used[] = {3, 8, 11, 12};
-	static const uint8_t v6_used[] = {1, 2, 3, 4, 128, 133, 134, 135, 136, 137};
+	static const uint8_t v6_used[] = {1, 2, 3, 4, 128, 130, 133, 134, 135, 136, 137};
 	struct frame frame;
 
 	(void)state;
