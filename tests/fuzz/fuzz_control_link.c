@@ -45,7 +45,8 @@ static void on_rows(void *context, const struct ipc_rows *rows, const char *reas
 	unsigned sum = 0;
 
 	(void)context;
-	SLUICE_ASSERT(rows != NULL ? rows->kind < N_IPC_QUERIES : strnlen(reason, IPC_REASON_MAX) < IPC_REASON_MAX);
+	SLUICE_ASSERT(
+		rows != NULL ? rows->kind < N_IPC_QUERIES : strnlen(reason, IPC_REASON_MAX) < IPC_REASON_MAX);
 	for (size_t i = 0; rows != NULL && i < rows->n_rows * (size_t)ipc_row_len(rows->kind); i++)
 		sum += bytes[i];
 	SLUICE_ASSERT(sum <= IPC_ROWS_LEN_MAX * 255u);

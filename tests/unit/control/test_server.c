@@ -253,8 +253,7 @@ static void what_only_a_dataplane_knows_is_not_made_up(void **state)
 	(void)state;
 	expect_with(client, "show stat\n", "error: no counters: the dataplane is down");
 	expect_with(client, "show conn\n", "error: the dataplane does not run");
-	expect_with(client, "drain server web\n",
-		"error: no server has the name 'web'");
+	expect_with(client, "drain server web\n", "error: no server has the name 'web'");
 	expect_with(client, "show info\n", "snapshot_published: no");
 	expect_with(client, "show backend nonsense\n", "error: no backend has the name");
 	expect_with(client, "show listener plain\n", "192.0.2.1:80");
