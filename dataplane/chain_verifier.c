@@ -216,15 +216,15 @@ static enum tls_verdict check_chain(const struct job *job, X509 *leaf, STACK_OF(
 	if (context != NULL && X509_STORE_CTX_init(context, job->store, leaf, others) == 1 &&
 		X509_STORE_CTX_set_default(context, "ssl_client") == 1) {
 		X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+		bool verified;
 
 		X509_VERIFY_PARAM_set_depth(parameters, job->depth);
 		X509_VERIFY_PARAM_set_auth_level(parameters, SECURITY_LEVEL);
-		if (X509_verify_cert(context) == 1)
-			verdict = TLS_OK;
-		else
-			verdict = verdict_of(X509_STORE_CTX_get_error(context));
+		verified = X509_verify_cert(context) == 1;
+
+		verdict = verdict_of(X509_STORE_CTX_get_error(context));
 		// A failure that left no error is one nevertheless.
-		if (verdict == TLS_OK && X509_STORE_CTX_get_error(context) != X509_V_OK)
+		if (!verified && verdict == TLS_OK)
 			verdict = TLS_REFUSE_BAD_CERTIFICATE;
 	}
 	X509_STORE_CTX_free(context);
