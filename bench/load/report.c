@@ -165,7 +165,7 @@ static void print_json(const struct report *report, const struct statistics *tot
 				curves, latency_name((enum latency)i), json_curve(&total->latencies[i]));
 	root = json_pack("{s:o, s:o, s:o, s:o, s:s, s:I, s:I}", "settings", json_settings(report), "windows",
 		windows, "total", json_window(total), "curves", curves, "trouble", trouble, "held",
-		(json_int_t)report->generator->n_holding, "served",
+		(json_int_t)(report->generator->clients.n_used - report->generator->n_opening), "served",
 		(json_int_t)report->generator->serve.n_requests);
 	(void)json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 	(void)printf("\n");

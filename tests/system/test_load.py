@@ -37,7 +37,7 @@ def run(laboratory, *arguments, namespace=None, status=0, sluice=None):
 # name, mode, arguments, what has to be more than nothing in the result; those with * run in ./check too
 MODES = [
     ('*full', 'handshake', (), 'handshakes_full'),
-    ('*resumed', 'handshake', ('--resume',), 'handshakes_resumed'),
+    ('resumed', 'handshake', ('--resume',), 'handshakes_resumed'),
     ('tls12', 'handshake', ('--tls', '1.2', '--suite', 'ecdsa-aes256-gcm'), 'handshakes_full'),
     ('tls12 resumed', 'handshake', ('--tls', '1.2', '--resume'), 'handshakes_resumed'),
     ('rsa', 'handshake', ('--signature', 'rsa-pss', '--suite', 'chacha20', '--group', 'p256'), 'handshakes_full'),
