@@ -212,11 +212,6 @@ bool certificate_next_name(
 	return false;
 }
 
-bool certificate_is_self_issued(const struct certificate *certificate)
-{
-	return span_equal(certificate->issuer, certificate->subject);
-}
-
 bool certificate_issued(const struct certificate *issuer, const struct certificate *subject)
 {
 	if (!span_equal(issuer->subject, subject->issuer))

@@ -47,8 +47,6 @@ bool certificate_next_name(
 // verify.
 bool certificate_issued(const struct certificate *issuer, const struct certificate *subject);
 
-bool certificate_is_self_issued(const struct certificate *certificate);
-
 // Puts a chain in order: the leaf, which has the key, first, and each other's issuer after it. False: *reason
 // says which certificate does not belong.
 //

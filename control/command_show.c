@@ -238,7 +238,7 @@ enum command_result command_show_limits(struct command_call *call)
 // As most of the workers see the server; each learns of it by its own connections and checks.
 static const char *server_state(const struct tally_reader *tallies, uint32_t row)
 {
-	static const char *const names[] = {"down", "up", "ejected", "draining", "disabled"};
+	static const char *const names[] = {"down", "up", "ejected", "draining"};
 	uint32_t counts[sizeof names / sizeof names[0]] = {0};
 	size_t most = 0;
 

@@ -7,10 +7,12 @@
 //   mx/smtp: connection from [192.0.2.7]:50222 ended: preambles_closed (injection), 63 bytes in, 120 out, ...
 #pragma once
 
-#include "base/reader.h"
 #include "log_event.h"
 #include "text.h"
 
-// Appends the event's line without time and worker. A kind that is not of connections, or details that are
-// not what log_events.def says, fail the reader.
-void connection_event_format(enum log_event_kind kind, struct reader *details, struct text *line);
+#include <stdbool.h>
+
+// Appends the event's line without time and worker. False, and nothing is appended: the event is not of
+// connections, or its details are not what log_events.def says.
+bool connection_event_format(const struct log_event *event, struct text *line)
+	__attribute__((warn_unused_result));

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event_reader.h"
 
-#include "base/reader.h"
-
 #include <stdio.h>
-#include <string.h>
 
 enum {
 	SESSION_RESUMED = 1,
@@ -14,117 +11,123 @@ enum {
 	FAILURE_RECEIVED = 2,
 };
 
-// A string of at most 255 bytes, terminated; zero bytes inside become '?', because a C string ends there.
-static void read_string(struct reader *reader, char out[static EVENT_TEXT_MAX])
+void event_read_text(struct reader *details, char out[static EVENT_TEXT_MAX])
 {
-	const struct span bytes = reader_vector8(reader);
+	const struct span bytes = reader_vector8(details);
 
 	for (size_t i = 0; i < bytes.len; i++)
-		out[i] = bytes.data[i] != 0 ? (char)bytes.data[i] : '?';
+		out[i] = bytes.data[i] != 0 ? (char)bytes.data[i] : '\x01';
 	out[bytes.len] = '\0';
 }
 
-static struct endpoint read_endpoint(struct reader *reader)
+struct endpoint event_read_endpoint(struct reader *details)
 {
-	struct endpoint endpoint;
+	struct endpoint endpoint = {0};
 
-	reader_copy(reader, endpoint.address.bytes, sizeof endpoint.address.bytes);
-	endpoint.port = reader_u16(reader);
+	reader_copy(details, endpoint.address.bytes, sizeof endpoint.address.bytes);
+	endpoint.port = reader_u16(details);
 	return endpoint;
 }
 
-static size_t read_list(struct reader *reader, uint16_t out[static TLS_OFFERED_MAX])
+void event_read_peer(struct reader *details, struct event_peer *out)
 {
-	struct reader list = reader_over(reader_vector8(reader));
+	event_read_text(details, out->listener);
+	event_read_text(details, out->protocol);
+	out->client = event_read_endpoint(details);
+	out->local = event_read_endpoint(details);
+}
+
+static size_t read_list(struct reader *details, uint16_t out[static TLS_OFFERED_MAX])
+{
+	struct reader list = reader_sub8(details);
 	size_t n = 0;
 
-	while (reader_left(&list) >= 2 && n < TLS_OFFERED_MAX)
-		out[n++] = reader_u16(&list);
+	while (reader_left(&list) != 0) {
+		const uint16_t number = reader_u16(&list);
+
+		if (n < TLS_OFFERED_MAX)
+			out[n++] = number;
+	}
+	if (!reader_ok(&list))
+		reader_fail(details);
 	return n;
 }
 
-static void read_tls_peer(struct reader *reader, struct tls_event *out)
+static void read_tls_peer(struct reader *details, struct tls_event *out)
 {
 	struct tls_facts *facts = &out->failure.facts;
-	struct endpoint client;
 
-	read_string(reader, out->listener);
-	read_string(reader, out->protocol);
-	client = read_endpoint(reader);
-	(void)read_endpoint(reader);
-	facts->listener = out->listener;
-	facts->protocol = out->protocol;
-	facts->peer = client.address;
-	out->port = client.port;
+	event_read_peer(details, &out->peer);
+	facts->listener = out->peer.listener;
+	facts->protocol = out->peer.protocol;
+	facts->peer = out->peer.client.address;
 }
 
-static void read_server_name(struct reader *reader, struct tls_event *out)
+static void read_server_name(struct reader *details, struct tls_event *out)
 {
-	read_string(reader, out->server_name);
+	event_read_text(details, out->server_name);
 	out->failure.facts.server_name = out->server_name[0] != '\0' ? out->server_name : NULL;
 }
 
-static void read_session(struct reader *reader, struct tls_event *out)
+static void read_session(struct reader *details, struct tls_event *out)
 {
 	struct tls_facts *facts = &out->failure.facts;
-	char text[EVENT_TEXT_MAX];
 	uint8_t flags;
 
-	read_tls_peer(reader, out);
-	flags = reader_u8(reader);
+	read_tls_peer(details, out);
+	flags = reader_u8(details);
 	facts->resumed = (flags & SESSION_RESUMED) != 0;
 	facts->trust = (flags & SESSION_CLIENT_VERIFIED) != 0 ? TLS_TRUST_TRUSTED : TLS_TRUST_ANONYMOUS;
 	out->starttls = (flags & AFTER_STARTTLS) != 0;
-	facts->version = reader_u16(reader);
-	facts->suite = reader_u16(reader);
-	facts->group = reader_u16(reader);
-	facts->scheme = reader_u16(reader);
-	(void)reader_u16(reader); // the client's scheme
-	(void)reader_u32(reader); // the certificate's id
-	out->duration_us = reader_u32(reader);
-	read_server_name(reader, out);
-	read_string(reader, out->alpn);
-	read_string(reader, text); // the client certificate's name
-	read_string(reader, text); // HELO
+	facts->version = reader_u16(details);
+	facts->suite = reader_u16(details);
+	facts->group = reader_u16(details);
+	facts->scheme = reader_u16(details);
+	(void)reader_u16(details); // the client's scheme
+	(void)reader_u32(details); // the certificate's id: control's own, of no use to a reader
+	out->duration_us = reader_u32(details);
+	read_server_name(details, out);
+	event_read_text(details, out->alpn);
+	event_read_text(details, out->subject);
+	event_read_text(details, out->hello);
 }
 
-static void read_failure(struct reader *reader, struct tls_event *out)
+static void read_failure(struct reader *details, struct tls_event *out)
 {
 	struct tls_failure *failure = &out->failure;
 	uint16_t schemes[TLS_OFFERED_MAX];
-	char text[EVENT_TEXT_MAX];
 	uint8_t flags;
 
-	read_tls_peer(reader, out);
-	flags = reader_u8(reader);
+	read_tls_peer(details, out);
+	flags = reader_u8(details);
 	out->starttls = (flags & AFTER_STARTTLS) != 0;
 	failure->by_peer = (flags & FAILURE_RECEIVED) != 0;
-	(void)snprintf(out->alert, sizeof out->alert, "%u", reader_u8(reader));
+	(void)snprintf(out->alert, sizeof out->alert, "%u", reader_u8(details));
 	failure->alert = (flags & (FAILURE_SENT | FAILURE_RECEIVED)) != 0 ? out->alert : NULL;
-	failure->facts.version = reader_u16(reader);
-	out->duration_us = reader_u32(reader);
-	read_string(reader, out->reason);
+	failure->facts.version = reader_u16(details);
+	out->duration_us = reader_u32(details);
+	event_read_text(details, out->reason);
 	failure->reason = out->reason;
-	read_string(reader, text); // the state
-	(void)reader_u8(reader);   // the message
-	read_server_name(reader, out);
-	read_string(reader, text); // HELO
-	failure->n_versions = read_list(reader, failure->versions);
-	failure->n_suites = read_list(reader, failure->suites);
-	failure->n_groups = read_list(reader, failure->groups);
-	(void)read_list(reader, schemes);
+	event_read_text(details, out->state);
+	(void)reader_u8(details); // the message being handled: the state says the same
+	read_server_name(details, out);
+	event_read_text(details, out->hello);
+	failure->n_versions = read_list(details, failure->versions);
+	failure->n_suites = read_list(details, failure->suites);
+	failure->n_groups = read_list(details, failure->groups);
+	(void)read_list(details, schemes);
 }
 
 bool event_read_tls(const struct log_event *event, struct tls_event *out)
 {
-	struct reader reader = reader_over(span_of(event->details, event->details_len));
+	struct reader details = reader_over(span_of(event->details, event->details_len));
 
 	*out = (struct tls_event){0};
 	if (event->kind == LOG_EVENT_TLS_SESSION)
-		read_session(&reader, out);
+		read_session(&details, out);
 	else if (event->kind == LOG_EVENT_TLS_FAILURE)
-		read_failure(&reader, out);
+		read_failure(&details, out);
 	else
 		return false;
-	return reader_done(&reader);
+	return reader_done(&details);
 }

@@ -22,7 +22,7 @@ const char *event_name(uint16_t kind)
 	return kind < N_LOG_EVENTS ? names[kind] : "unknown";
 }
 
-static void format_conflict(struct reader *details, struct text *line)
+static bool format_conflict(struct reader *details, struct text *line)
 {
 	const unsigned port = reader_u16(details);
 	struct address address;
@@ -31,31 +31,38 @@ static void format_conflict(struct reader *details, struct text *line)
 
 	reader_copy(details, address.bytes, sizeof address.bytes);
 	reader_copy(details, link, sizeof link);
+	if (!reader_done(details))
+		return false;
 	address_format(&address, text);
 	text_printf(line, "port %u: another machine (%02x:%02x:%02x:%02x:%02x:%02x) claims our address %s",
 		port, link[0], link[1], link[2], link[3], link[4], link[5], text);
+	return true;
+}
+
+static bool format_link(struct reader *details, struct text *line)
+{
+	const unsigned port = reader_u16(details);
+	const unsigned up = reader_u8(details);
+
+	if (!reader_done(details))
+		return false;
+	text_printf(line, "port %u: the link is %s", port, up != 0 ? "up" : "down");
+	return true;
 }
 
 static void format_details(const struct log_event *event, struct text *line)
 {
 	struct reader details = reader_over(span_of(event->details, event->details_len));
-	struct text decoded = {0};
+	bool known;
 
-	if (event->kind == LOG_EVENT_NEIGHBOR_CONFLICT) {
-		format_conflict(&details, &decoded);
-	} else if (event->kind == LOG_EVENT_LINK_STATE) {
-		const unsigned port = reader_u16(&details);
-		const unsigned up = reader_u8(&details);
-
-		text_printf(&decoded, "port %u: the link is %s", port, up != 0 ? "up" : "down");
-	} else {
-		connection_event_format((enum log_event_kind)event->kind, &details, &decoded);
-	}
-	if (reader_ok(&details))
-		text_append(line, text_string(&decoded), decoded.len);
+	if (event->kind == LOG_EVENT_NEIGHBOR_CONFLICT)
+		known = format_conflict(&details, line);
+	else if (event->kind == LOG_EVENT_LINK_STATE)
+		known = format_link(&details, line);
 	else
+		known = connection_event_format(event, line);
+	if (!known)
 		text_hex(line, event->details, event->details_len);
-	text_free(&decoded);
 }
 
 void event_format(const struct log_event *event, struct text *out_line)
@@ -122,7 +129,7 @@ static void log_tls(const struct log_event *event, const struct tls_event *tls, 
 	fields[n++] = (struct log_field){.name = "listener", .value = facts->listener};
 	fields[n++] = (struct log_field){.name = "protocol", .value = facts->protocol};
 	fields[n++] = (struct log_field){.name = "client", .value = address};
-	fields[n++] = (struct log_field){.name = "client_port", .number = tls->port};
+	fields[n++] = (struct log_field){.name = "client_port", .number = tls->peer.client.port};
 	fields[n++] = (struct log_field){.name = "handshake_us", .number = tls->duration_us};
 	fields[n++] = (struct log_field){.name = "starttls", .number = tls->starttls};
 	add_text(fields, &n, "version", &version);

@@ -162,9 +162,10 @@ static void add_servers(struct text *records, const struct config_backend *backe
 	for (size_t i = 0; i < backend->n_servers; i++) {
 		const struct config_server *server = &backend->servers[i];
 		struct snapshot_server record = {.port = server->address.port,
-			.weight = server->use == CONFIG_USE_ENABLED ? (uint16_t)server->weight : 0,
+			.weight = (uint16_t)server->weight,
 			.connections = (uint32_t)server->connections,
-			.backup = server->backup};
+			.backup = server->backup,
+			.drain = server->use != CONFIG_USE_ENABLED};
 
 		copy_name(record.name, sizeof record.name, server->name);
 		memcpy(record.address, server->address.address.bytes, sizeof record.address);

@@ -13,10 +13,17 @@ enum {
 	WORKERS_MAX = 64
 };
 
+// Where a worker's cycles go, as `show cores` names it with "_tsc" behind.
+static const char *const steps[] = {"idle", "rx", "tcp_in", "lanes", "proxy", "tcp_out", "flush", "refill"};
+
+enum {
+	N_STEPS = sizeof steps / sizeof steps[0]
+};
+
 // What is read of each worker, as it stands since its start.
 struct sample {
-	double turns, idle_turns, sleeps, rx_packets, tx_packets;
-	double rx_tsc, timers_tsc, flush_tsc, idle_tsc, tsc_hz;
+	double turns, rx_packets, tx_packets;
+	double tsc[N_STEPS], tsc_hz;
 	double lane_batches, lanes_occupied;
 };
 
@@ -54,15 +61,15 @@ static void take_cores(const json_t *rows, struct samples *out)
 		const json_t *row = json_array_get(rows, i);
 
 		out->workers[i] = (struct sample){.turns = number_of(row, "turns"),
-			.idle_turns = number_of(row, "idle_turns"),
-			.sleeps = number_of(row, "sleeps"),
 			.rx_packets = number_of(row, "rx_packets"),
 			.tx_packets = number_of(row, "tx_packets"),
-			.rx_tsc = number_of(row, "rx_tsc"),
-			.timers_tsc = number_of(row, "timers_tsc"),
-			.flush_tsc = number_of(row, "flush_tsc"),
-			.idle_tsc = number_of(row, "idle_tsc"),
 			.tsc_hz = number_of(row, "tsc_hz")};
+		for (size_t step = 0; step < N_STEPS; step++) {
+			char name[32];
+
+			(void)snprintf(name, sizeof name, "%s_tsc", steps[step]);
+			out->workers[i].tsc[step] = number_of(row, name);
+		}
 	}
 }
 
@@ -102,26 +109,21 @@ static enum operator_result take_samples(struct operator_link *link, struct samp
 }
 
 struct rates {
-	double turns_s, rx_s, tx_s, idle, rx, timers, flush, lanes;
+	double turns_s, rx_s, tx_s, lanes;
+	double percent[N_STEPS]; // of the worker's cycles
 };
-
-static double part(double tsc, double seconds, double tsc_hz)
-{
-	return tsc_hz > 0 && seconds > 0 ? 100 * tsc / (seconds * tsc_hz) : 0;
-}
 
 static struct rates rates_of(const struct sample *before, const struct sample *now, double seconds)
 {
 	const double batches = now->lane_batches - before->lane_batches;
-
-	return (struct rates){.turns_s = (now->turns - before->turns) / seconds,
+	struct rates rates = {.turns_s = (now->turns - before->turns) / seconds,
 		.rx_s = (now->rx_packets - before->rx_packets) / seconds,
 		.tx_s = (now->tx_packets - before->tx_packets) / seconds,
-		.idle = part(now->idle_tsc - before->idle_tsc, seconds, now->tsc_hz),
-		.rx = part(now->rx_tsc - before->rx_tsc, seconds, now->tsc_hz),
-		.timers = part(now->timers_tsc - before->timers_tsc, seconds, now->tsc_hz),
-		.flush = part(now->flush_tsc - before->flush_tsc, seconds, now->tsc_hz),
 		.lanes = batches > 0 ? (now->lanes_occupied - before->lanes_occupied) / batches : 0};
+
+	for (size_t step = 0; step < N_STEPS && now->tsc_hz > 0; step++)
+		rates.percent[step] = 100 * (now->tsc[step] - before->tsc[step]) / (seconds * now->tsc_hz);
+	return rates;
 }
 
 static void print_json(const struct samples *before, const struct samples *now)
@@ -131,13 +133,17 @@ static void print_json(const struct samples *before, const struct samples *now)
 
 	for (size_t i = 0; i < now->n; i++) {
 		const struct rates r = rates_of(&before->workers[i], &now->workers[i], seconds);
+		json_t *worker = json_pack("{s:i,s:f,s:f,s:f,s:f}", "worker", (int)i, "turns_per_second",
+			r.turns_s, "rx_packets_per_second", r.rx_s, "tx_packets_per_second", r.tx_s,
+			"lanes_per_batch", r.lanes);
 
-		(void)json_array_append_new(
-			workers, json_pack("{s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "worker", (int)i,
-					 "turns_per_second", r.turns_s, "rx_packets_per_second", r.rx_s,
-					 "tx_packets_per_second", r.tx_s, "idle_percent", r.idle,
-					 "rx_percent", r.rx, "timers_percent", r.timers, "flush_percent",
-					 r.flush, "lanes_per_batch", r.lanes));
+		for (size_t step = 0; step < N_STEPS; step++) {
+			char name[32];
+
+			(void)snprintf(name, sizeof name, "%s_percent", steps[step]);
+			(void)json_object_set_new(worker, name, json_real(r.percent[step]));
+		}
+		(void)json_array_append_new(workers, worker);
 	}
 	(void)json_dumpf(workers, stdout, JSON_COMPACT);
 	(void)putchar('\n');
@@ -150,13 +156,17 @@ static void print_table(const struct samples *before, const struct samples *now,
 
 	if (terminal)
 		(void)fputs("\033[H\033[2J", stdout);
-	(void)printf("%6s %12s %12s %12s %7s %7s %7s %7s %7s\n", "worker", "turns/s", "rx pkt/s", "tx pkt/s",
-		"idle%", "rx%", "timer%", "flush%", "lanes");
+	(void)printf("%6s %11s %11s %11s", "worker", "turns/s", "rx pkt/s", "tx pkt/s");
+	for (size_t step = 0; step < N_STEPS; step++)
+		(void)printf(" %7s%%", steps[step]);
+	(void)printf(" %9s\n", "per batch");
 	for (size_t i = 0; i < now->n; i++) {
 		const struct rates r = rates_of(&before->workers[i], &now->workers[i], seconds);
 
-		(void)printf("%6zu %12.0f %12.0f %12.0f %7.1f %7.1f %7.1f %7.1f %7.2f\n", i, r.turns_s,
-			r.rx_s, r.tx_s, r.idle, r.rx, r.timers, r.flush, r.lanes);
+		(void)printf("%6zu %11.0f %11.0f %11.0f", i, r.turns_s, r.rx_s, r.tx_s);
+		for (size_t step = 0; step < N_STEPS; step++)
+			(void)printf(" %8.1f", r.percent[step]);
+		(void)printf(" %9.2f\n", r.lanes);
 	}
 }
 

@@ -5,28 +5,17 @@
 #include "base/wipe.h"
 #include "key_record.h"
 #include "records.h"
+#include "refusal.h"
 #include "snapshot.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 enum {
 	CHUNK_LEN = 8 << 20,
 	BUCKETS = CREDENTIALS_MAX,
 	OBJECT_ALIGN = 64
 };
-
-__attribute__((format(printf, 2, 3))) static bool refuse(char *reason, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(reason, IPC_REASON_MAX, format, arguments);
-	va_end(arguments);
-	return false;
-}
 
 bool credentials_init(struct credentials *credentials, enum select_lanes lanes)
 {

@@ -6,13 +6,13 @@
 #include "net/net.h"
 #include "net/packet_pool.h"
 #include "net/port_dpdk.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -21,16 +21,6 @@ enum {
 	POOL_CACHE_LEN = 256,
 	SHARE_LEN_MIN = 8 << 20, // packet memory of one worker, for packets and again for records
 };
-
-__attribute__((format(printf, 2, 3))) static bool refuse(char *reason, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(reason, IPC_REASON_MAX, format, arguments);
-	va_end(arguments);
-	return false;
-}
 
 static bool fill_random(void *out, size_t len)
 {
@@ -265,15 +255,6 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 	dataplane->running = false;
 	eal_stop();
 	return n_leaked > n_kept ? n_leaked - n_kept : 0;
-}
-
-uint64_t dataplane_counter(const struct dataplane *dataplane, enum counter id)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < dataplane->config.dataplane.n_workers; i++)
-		sum += counter_get(counter_page_worker(&dataplane->counter_page, i), id);
-	return sum;
 }
 
 bool dataplane_pop_event(struct dataplane *dataplane, struct log_event *out_event)

@@ -39,8 +39,5 @@ bool dataplane_start(struct dataplane *dataplane, const struct config *config, b
 // defect.
 uint64_t dataplane_stop(struct dataplane *dataplane);
 
-// The sum of a counter over all workers.
-uint64_t dataplane_counter(const struct dataplane *dataplane, enum counter id);
-
 // The next event of any worker's log ring; false when there is none.
 bool dataplane_pop_event(struct dataplane *dataplane, struct log_event *out_event);

@@ -8,12 +8,10 @@
 #include "base/assert.h"
 #include "proxy/proxy.h"
 #include "records.h"
+#include "refusal.h"
 #include "snapshot.h"
 #include "tally_page.h"
 #include "tls/names.h"
-
-#include <stdarg.h>
-#include <stdio.h>
 
 enum {
 	ALPN_LIST_MAX = 1024,
@@ -41,16 +39,6 @@ struct decoding {
 	uint32_t n_names;
 };
 
-__attribute__((format(printf, 2, 3))) static bool refuse(struct decoding *decoding, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(decoding->reason, IPC_REASON_MAX, format, arguments);
-	va_end(arguments);
-	return false;
-}
-
 static void *take(struct decoding *decoding, size_t n, size_t len)
 {
 	return arena_alloc(&decoding->deployment->arena, n * len, 64);
@@ -61,13 +49,15 @@ static bool next(struct decoding *decoding, enum snapshot_record_type type, void
 	struct span *out_tail)
 {
 	if (records_next(&decoding->reader, &decoding->record) != RECORDS_NEXT)
-		return refuse(decoding,
+		return refuse(decoding->reason,
 			"snapshot: it ends, or is cut off, where a record of type %d should be", type);
 	if (decoding->record.type != type)
-		return refuse(decoding, "snapshot: a record of type %u where one of type %d should be",
-			decoding->record.type, type);
+		return refuse(decoding->reason,
+			"snapshot: a record of type %u where one of type %d should be", decoding->record.type,
+			type);
 	if (!record_split(&decoding->record, out_body, body_len, out_tail))
-		return refuse(decoding, "snapshot: a record of type %d is too short for this version", type);
+		return refuse(decoding->reason, "snapshot: a record of type %d is too short for this version",
+			type);
 	decoding->n_records++;
 	return true;
 }
@@ -143,11 +133,14 @@ static bool read_server(struct decoding *decoding, const char *backend, struct u
 		return false;
 	*out = (struct upstream_server_config){
 		.addr = ip_addr_from_bytes(record.address), .port = record.port, .weight = record.weight};
-	if (!ip_addr_is_unicast(&out->addr) || record.port == 0 || record.weight > UPSTREAM_WEIGHT_MAX)
-		return refuse(decoding,
-			"snapshot: backend '%s': a server's address, port or weight is impossible", backend);
+	if (!ip_addr_is_unicast(&out->addr) || record.port == 0 || record.weight > UPSTREAM_WEIGHT_MAX ||
+		record.backup > 1 || record.drain > 1)
+		return refuse(decoding->reason,
+			"snapshot: backend '%s': a server's address, port, weight or use is impossible",
+			backend);
 	out->tally_idx = use_server_row(decoding, &record, backend);
 	out->backup = record.backup != 0;
+	out->drain = record.drain != 0;
 	return true;
 }
 
@@ -197,15 +190,15 @@ static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_b
 		return false;
 	if (memchr(record->name, 0, sizeof record->name) == NULL || record->balance > SNAPSHOT_SOURCE_HASH ||
 		record->proxy > SNAPSHOT_PROXY_V2)
-		return refuse(decoding, "snapshot: backend %u: a field is out of bounds", idx);
+		return refuse(decoding->reason, "snapshot: backend %u: a field is out of bounds", idx);
 	if (record->n_servers == 0 || record->n_servers > UPSTREAM_SERVERS_MAX)
-		return refuse(decoding, "snapshot: backend '%s': %u servers; 1 to %d are possible",
+		return refuse(decoding->reason, "snapshot: backend '%s': %u servers; 1 to %d are possible",
 			record->name, record->n_servers, UPSTREAM_SERVERS_MAX);
 	pool->config = pool_config(record);
 	pool->n_servers = record->n_servers;
 	pool->servers = take(decoding, record->n_servers, sizeof *pool->servers);
 	if (pool->servers == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < record->n_servers; i++)
 		if (!read_server(decoding, record->name, &pool->servers[i]))
 			return false;
@@ -214,7 +207,7 @@ static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_b
 	if (!read_sources(decoding, record, out, &source_given))
 		return false;
 	if (!source_given && !choose_source(decoding->net, &pool->servers[0].addr, &out->locals[0]))
-		return refuse(decoding,
+		return refuse(decoding->reason,
 			"snapshot: backend '%s': no address of ours is of its servers' family", record->name);
 	if (!source_given)
 		out->n_locals = 1;
@@ -232,7 +225,7 @@ static bool read_backends(struct decoding *decoding)
 	deployment->server_rows = take(decoding, DEPLOYMENT_SERVERS_MAX, sizeof *deployment->server_rows);
 	if (backends == NULL || deployment->pools == NULL || decoding->backends == NULL ||
 		deployment->server_rows == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	deployment->n_pools = n;
 	deployment->proxy.backends = backends;
 	deployment->proxy.n_backends = n;
@@ -249,10 +242,11 @@ static bool add_rule(struct decoding *decoding, uint32_t listener_idx, struct sp
 	uint32_t backend)
 {
 	if (decoding->n_rules == decoding->rules_max)
-		return refuse(decoding, "snapshot: more routes than fit");
+		return refuse(decoding->reason, "snapshot: more routes than fit");
 	if (backend >= decoding->head.n_backends)
-		return refuse(decoding, "snapshot: listener %u: a route to backend %u, which does not exist",
-			listener_idx, backend);
+		return refuse(decoding->reason,
+			"snapshot: listener %u: a route to backend %u, which does not exist", listener_idx,
+			backend);
 	decoding->rules[decoding->n_rules++] = (struct routing_rule){
 		.listener_idx = listener_idx, .host = host, .alpn = alpn, .backend_idx = backend};
 	return true;
@@ -287,11 +281,11 @@ static bool read_route(struct decoding *decoding, uint32_t listener_idx)
 	if (!next(decoding, SNAPSHOT_ROUTE, &route, sizeof route, &tail))
 		return false;
 	if (route.n_names > RULES_PER_ROUTE_MAX || route.n_alpns > RULES_PER_ROUTE_MAX)
-		return refuse(
-			decoding, "snapshot: listener %u: a route with too many conditions", listener_idx);
+		return refuse(decoding->reason, "snapshot: listener %u: a route with too many conditions",
+			listener_idx);
 	hosts = take(decoding, route.n_names + 1, sizeof *hosts);
 	if (hosts == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < route.n_names; i++) {
 		if (!next(decoding, SNAPSHOT_ROUTE_NAME, &name, sizeof name, &tail))
 			return false;
@@ -326,13 +320,13 @@ static bool read_alpns(struct decoding *decoding, uint32_t n, struct span *out_l
 		if (!next(decoding, SNAPSHOT_ALPN, &alpn, sizeof alpn, &tail))
 			return false;
 		if (tail.len == 0 || tail.len > SNAPSHOT_ALPN_MAX)
-			return refuse(decoding, "snapshot: an ALPN protocol of %zu bytes", tail.len);
+			return refuse(decoding->reason, "snapshot: an ALPN protocol of %zu bytes", tail.len);
 		writer_u8(&writer, (uint8_t)tail.len);
 		writer_bytes(&writer, tail);
 	}
 	*out_list = writer_span(&writer);
 	return writer_ok(&writer) ||
-	       refuse(decoding, "snapshot: ALPN protocols of more than %d bytes", ALPN_LIST_MAX);
+	       refuse(decoding->reason, "snapshot: ALPN protocols of more than %d bytes", ALPN_LIST_MAX);
 }
 
 static bool read_trusted(struct decoding *decoding, uint32_t n, struct proxy_listener *listener)
@@ -343,14 +337,14 @@ static bool read_trusted(struct decoding *decoding, uint32_t n, struct proxy_lis
 	struct span tail;
 
 	if (prefixes == NULL || lens == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++) {
 		if (!next(decoding, SNAPSHOT_TRUSTED, &trusted, sizeof trusted, &tail))
 			return false;
 		prefixes[i] = ip_addr_from_bytes(trusted.prefix);
 		if (trusted.prefix_len > (ip_addr_is_v4(&prefixes[i]) ? 32 : 128))
-			return refuse(decoding, "snapshot: a trusted network with a prefix of %u bits",
-				trusted.prefix_len);
+			return refuse(decoding->reason,
+				"snapshot: a trusted network with a prefix of %u bits", trusted.prefix_len);
 		lens[i] = (uint8_t)(trusted.prefix_len +
 				    (ip_addr_is_v4(&prefixes[i]) ? IP_ADDR_V4_PREFIX_LEN : 0));
 	}
@@ -405,10 +399,10 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 {
 	if (memchr(record->name, 0, sizeof record->name) == NULL || record->protocol > SNAPSHOT_MANAGESIEVE ||
 		record->mail_tls > SNAPSHOT_BOTH || record->client_auth > SNAPSHOT_AUTH_REQUIRED)
-		return refuse(decoding, "snapshot: listener %u: a field is out of bounds", idx);
+		return refuse(decoding->reason, "snapshot: listener %u: a field is out of bounds", idx);
 	if (record->backend_idx != SNAPSHOT_NONE && record->backend_idx >= decoding->head.n_backends)
-		return refuse(decoding, "snapshot: listener '%s': backend %u does not exist", record->name,
-			record->backend_idx);
+		return refuse(decoding->reason, "snapshot: listener '%s': backend %u does not exist",
+			record->name, record->backend_idx);
 	*out = (struct proxy_listener){
 		.name = keep_name(decoding, record->name),
 		.log_handshakes = record->log_handshakes != 0,
@@ -437,7 +431,8 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		set_mail(decoding, record, out);
 		return true;
 	}
-	return refuse(decoding, "snapshot: listener '%s': protocol %u", record->name, record->protocol);
+	return refuse(
+		decoding->reason, "snapshot: listener '%s': protocol %u", record->name, record->protocol);
 }
 
 static struct tls_server_config tls_config(
@@ -498,13 +493,13 @@ static bool set_client_auth(struct decoding *decoding, const struct snapshot_lis
 	const char *why;
 
 	if (record->ca_len > SNAPSHOT_CA_LEN_MAX || record->ca_len != authorities.len)
-		return refuse(
-			decoding, "snapshot: listener '%s': the authorities' length is wrong", record->name);
+		return refuse(decoding->reason, "snapshot: listener '%s': the authorities' length is wrong",
+			record->name);
 	set_policy_id(config, authorities, record->client_auth_depth);
 	if (record->client_auth == SNAPSHOT_AUTH_OFF)
 		return true;
 	if (!chain_anchors_init(anchors, authorities, record->client_auth_depth, &why))
-		return refuse(decoding, "snapshot: listener '%s': %s", record->name, why);
+		return refuse(decoding->reason, "snapshot: listener '%s': %s", record->name, why);
 	deployment->n_anchors++;
 	config->common.verifier = &anchors->base;
 	config->authorities = span_of(anchors->names, anchors->names_len);
@@ -531,7 +526,8 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 		if (!next(decoding, SNAPSHOT_ADDRESS, &address, sizeof address, &tail))
 			return false;
 		if (decoding->n_listeners == DEPLOYMENT_LISTENERS_MAX)
-			return refuse(decoding, "snapshot: listeners: at most %d addresses are possible",
+			return refuse(decoding->reason,
+				"snapshot: listeners: at most %d addresses are possible",
 				DEPLOYMENT_LISTENERS_MAX);
 		common.addr = ip_addr_from_bytes(address.address);
 		common.port = address.port;
@@ -585,7 +581,7 @@ static bool read_listeners(struct decoding *decoding)
 	if (decoding->rules == NULL || decoding->listeners == NULL ||
 		decoding->default_certificates == NULL || deployment->tls == NULL ||
 		deployment->listener_rows == NULL || deployment->anchors == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++)
 		if (!read_listener(decoding, i))
 			return false;
@@ -594,7 +590,7 @@ static bool read_listeners(struct decoding *decoding)
 	fault = routing_build(routes, &deployment->arena, decoding->rules, decoding->n_rules, &bad);
 	if (fault == ROUTING_OK)
 		return true;
-	return refuse(decoding, "snapshot: listener %u: %s",
+	return refuse(decoding->reason, "snapshot: listener %u: %s",
 		fault == ROUTING_NO_MEMORY ? 0 : decoding->rules[bad].listener_idx,
 		fault == ROUTING_NO_MEMORY ? "memory is short"
 					   : "a route's name or protocol is wrong or there twice");
@@ -610,7 +606,7 @@ static bool use_credential(
 	struct credential *credential = credentials_find(decoding->credentials, id);
 
 	if (credential == NULL)
-		return refuse(decoding, "snapshot: certificate %u has not arrived", id);
+		return refuse(decoding->reason, "snapshot: certificate %u has not arrived", id);
 	credentials_use(credential);
 	deployment->credentials[deployment->n_credentials++] = credential;
 	*out_certificate = credential->certificate;
@@ -628,12 +624,12 @@ static bool read_names(struct decoding *decoding)
 	decoding->names = take(decoding, n + 1, sizeof *decoding->names);
 	deployment->credentials = take(decoding, n + deployment->n_tls + 1, sizeof *deployment->credentials);
 	if (decoding->names == NULL || deployment->credentials == NULL)
-		return refuse(decoding, "snapshot: memory is short");
+		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++) {
 		if (!next(decoding, SNAPSHOT_SERVER_NAME, &record, sizeof record, &tail))
 			return false;
 		if (tail.len == 0 || tail.len > TLS_NAME_MAX)
-			return refuse(decoding, "snapshot: a server name of %zu bytes", tail.len);
+			return refuse(decoding->reason, "snapshot: a server name of %zu bytes", tail.len);
 		decoding->names[i].name = tail; // the index copies it
 		if (!use_credential(decoding, record.certificate_id, &decoding->names[i].certificate))
 			return false;
@@ -658,7 +654,7 @@ static const struct tls_names *make_index(struct decoding *decoding, uint32_t de
 	room.len = tls_names_footprint(names, n);
 	room.data = take(decoding, room.len, 1);
 	if (room.data == NULL) {
-		(void)refuse(decoding, "snapshot: memory is short");
+		(void)refuse(decoding->reason, "snapshot: memory is short");
 		return NULL;
 	}
 	return tls_names_build(room, names, n);
@@ -678,11 +674,11 @@ static bool finish_tls(struct decoding *decoding)
 			deployment->tls[i].names = make_index(decoding, decoding->default_certificates[i]);
 		if (deployment->tls[i].names == NULL) {
 			if (decoding->reason[0] == '\0')
-				(void)refuse(decoding, "snapshot: the names can't be indexed");
+				(void)refuse(decoding->reason, "snapshot: the names can't be indexed");
 			return false;
 		}
 		if (!tls_server_config_check(&deployment->tls[i], &why))
-			return refuse(decoding, "snapshot: TLS: %s", why);
+			return refuse(decoding->reason, "snapshot: TLS: %s", why);
 	}
 	return true;
 }
@@ -696,17 +692,17 @@ static bool read_head(struct decoding *decoding)
 	if (!next(decoding, SNAPSHOT_HEAD, head, sizeof *head, &tail))
 		return false;
 	if (head->version != SNAPSHOT_VERSION)
-		return refuse(decoding, "snapshot: version %u; this dataplane has %d", head->version,
+		return refuse(decoding->reason, "snapshot: version %u; this dataplane has %d", head->version,
 			SNAPSHOT_VERSION);
 	if (head->n_backends > DEPLOYMENT_BACKENDS_MAX || head->n_listeners > DEPLOYMENT_LISTENERS_MAX ||
 		head->n_server_names > reader_left(&decoding->reader) / sizeof(struct snapshot_server_name))
-		return refuse(decoding,
+		return refuse(decoding->reason,
 			"snapshot: %u backends, %u listeners and %u names are more than are possible or "
 			"there",
 			head->n_backends, head->n_listeners, head->n_server_names);
 	if (head->n_tickets > TLS_TICKETS_MAX)
-		return refuse(decoding, "snapshot: %u tickets; at most %d are issued", head->n_tickets,
-			TLS_TICKETS_MAX);
+		return refuse(decoding->reason, "snapshot: %u tickets; at most %d are issued",
+			head->n_tickets, TLS_TICKETS_MAX);
 	deployment->generation = head->generation;
 	deployment->limits = (struct admission_limits){
 		.connections = head->connections,
@@ -732,7 +728,7 @@ static bool read_all(struct decoding *decoding)
 	if (!next(decoding, SNAPSHOT_END, &end, sizeof end, &tail))
 		return false;
 	if (end.n_records != n_before || reader_left(&decoding->reader) != 0)
-		return refuse(decoding, "snapshot: %llu records were announced, %llu came",
+		return refuse(decoding->reason, "snapshot: %llu records were announced, %llu came",
 			(unsigned long long)end.n_records, (unsigned long long)n_before);
 	return finish_tls(decoding);
 }
@@ -767,7 +763,7 @@ struct deployment *deployment_decode(struct span records, struct credentials *cr
 
 	reason[0] = '\0';
 	if (!arena_init(&arena, arena_len(records))) {
-		(void)refuse(&decoding, "snapshot: no memory for it");
+		(void)refuse(decoding.reason, "snapshot: no memory for it");
 		return NULL;
 	}
 	decoding.deployment = arena_alloc(&arena, sizeof *decoding.deployment, 64);

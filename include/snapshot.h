@@ -130,7 +130,8 @@ struct snapshot_server {
 	uint16_t weight; // 0 to 256
 	uint32_t connections;
 	uint8_t backup; // 0, 1
-	uint8_t reserved[7];
+	uint8_t drain;  // 0, 1: gets no new connections; its weight stands for where the others' sources go
+	uint8_t reserved[6];
 };
 
 // An own address that connections to the backend come from.

@@ -28,15 +28,3 @@ bool log_ring_pop(struct log_ring *log, struct log_event *out_event)
 {
 	return ring_pop(&log->ring, out_event);
 }
-
-const char *log_event_name(enum log_event_kind kind)
-{
-	static const char *const names[N_LOG_EVENTS] = {
-#define LOG_EVENT(id, name, details) [LOG_EVENT_##id] = name,
-#include "log_events.def"
-#undef LOG_EVENT
-	};
-
-	SLUICE_ASSERT(kind < N_LOG_EVENTS);
-	return names[kind];
-}

@@ -21,6 +21,3 @@ void log_ring_push(struct log_ring *log, enum log_event_kind kind, uint64_t wall
 
 // Reader only.
 bool log_ring_pop(struct log_ring *log, struct log_event *out_event);
-
-// "neighbor_conflict" and the like: the names of log_events.def.
-const char *log_event_name(enum log_event_kind kind);

@@ -267,28 +267,3 @@ void private_key_digest(const struct private_key *key, uint8_t out[32])
 
 	hash_digest(HASH_SHA256, span_of((const uint8_t *)key + offset, key->footprint - offset), out);
 }
-
-const char *key_type_name(enum key_type type)
-{
-	static const char *const names[N_KEY_TYPES] = {
-		[KEY_ECDSA_P256] = "ecdsa-p256",
-		[KEY_ECDSA_P384] = "ecdsa-p384",
-		[KEY_ED25519] = "ed25519",
-		[KEY_RSA] = "rsa",
-		[KEY_RSA_PSS] = "rsa-pss",
-	};
-
-	return names[type];
-}
-
-const char *key_verdict_name(enum key_verdict verdict)
-{
-	static const char *const names[] = {
-		[KEY_OK] = "ok",
-		[KEY_MALFORMED] = "not a private key in DER",
-		[KEY_UNSUPPORTED] = "an algorithm, curve or size that is not supported",
-		[KEY_INCONSISTENT] = "its parts do not belong together",
-	};
-
-	return names[verdict];
-}

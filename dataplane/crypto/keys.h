@@ -56,6 +56,3 @@ bool private_key_matches_certificate(const struct private_key *key, const struct
 
 // A hash over secret and public parts, for random_mix. Writes 32 bytes.
 void private_key_digest(const struct private_key *key, uint8_t out[32]);
-
-const char *key_type_name(enum key_type type);
-const char *key_verdict_name(enum key_verdict verdict);

@@ -397,14 +397,3 @@ enum select_lanes lanes_body(const struct lanes *lanes)
 {
 	return lanes->body;
 }
-
-const char *lane_op_name(enum lane_op op)
-{
-	static const char *const names[N_LANE_OPS] = {
-#define LANE_OP(id, name, input, output) [LANE_##id] = (name),
-#include "crypto/lane_ops.def"
-#undef LANE_OP
-	};
-
-	return names[op];
-}

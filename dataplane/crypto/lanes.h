@@ -103,5 +103,3 @@ uint32_t lanes_n_pending(const struct lanes *lanes);
 uint64_t lanes_deadline_tsc(const struct lanes *lanes);
 
 enum select_lanes lanes_body(const struct lanes *lanes);
-
-const char *lane_op_name(enum lane_op op);

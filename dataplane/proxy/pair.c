@@ -362,7 +362,6 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 		.ticket = ticket,
 		.addresses = addresses,
 		.begun_us = proxy->now_us,
-		.generation = ++proxy->n_born,
 		.end_reason = N_COUNTERS,
 		.server_idx = UPSTREAM_NONE,
 		.talk_idx = POOL_NONE};

@@ -50,7 +50,6 @@ struct pair {
 	const char *end_detail;  // for the log; NULL: the reason says it all
 	uint32_t server_idx;     // UPSTREAM_NONE: none is held
 	uint32_t talk_idx;       // of its preamble or redirect
-	uint32_t generation;     // tells it from those that had its place before
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
 	uint8_t phase;
 	bool resumes;        // it was let in because its hello would resume a session

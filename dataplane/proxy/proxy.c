@@ -66,20 +66,6 @@ static bool same_address(const struct proxy_listener *a, const struct proxy_list
 	return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
 }
 
-// What an operator took out of service stays so while the configuration has it.
-static void forget_gone_listeners(struct proxy *proxy, const struct proxy_config *config)
-{
-	uint64_t off[sizeof proxy->listeners_off / sizeof proxy->listeners_off[0]] = {0};
-
-	for (uint32_t i = 0; i < config->n_listeners; i++) {
-		uint32_t tally_idx = config->listeners[i].tally_idx;
-
-		if (proxy_listener_is_off(proxy, tally_idx))
-			off[tally_idx / 64] |= UINT64_C(1) << (tally_idx % 64);
-	}
-	memcpy(proxy->listeners_off, off, sizeof off);
-}
-
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 {
 	const struct proxy_config *old = proxy->config;
@@ -89,12 +75,8 @@ bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	// has accepted and nobody has taken yet are taken under the old one before (proxy_turn).
 	for (uint32_t i = 0; old != NULL && i < old->n_listeners; i++)
 		(void)tcp_unlisten(proxy->tcp, &old->listeners[i].addr, old->listeners[i].port);
-	forget_gone_listeners(proxy, config);
 	for (uint32_t i = 0; i < config->n_listeners; i++) {
 		bool first = true;
-
-		if (proxy_listener_is_off(proxy, config->listeners[i].tally_idx))
-			continue;
 
 		for (uint32_t k = 0; k < i; k++)
 			first = first && !same_address(&config->listeners[k], &config->listeners[i]);

@@ -55,7 +55,6 @@ struct proxy {
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	struct tally_listener_row *listener_tallies;
-	uint64_t listeners_off[(TALLY_LISTENERS + 63) / 64]; // by an operator; bits are rows of tallies
 	const struct proxy_config *config;
 	struct pool pairs;
 	struct pair_facts *facts; // of each pair, by the same index
@@ -72,7 +71,6 @@ struct proxy {
 	uint64_t now_us;
 	uint64_t source_key;
 	uint32_t n_handshakes; // under way
-	uint32_t n_born;       // pairs, ever
 	bool unfinished;       // buffers were short, or the turn's bound was reached: the active stay active
 	struct forward_batch *batch;
 	struct tcp_piece *pieces; // PROXY_PIECES_MAX
@@ -84,17 +82,6 @@ static inline void proxy_note_shortage(struct proxy *proxy)
 {
 	counter_inc(proxy->counters, COUNTER_PROXY_NO_BUFFER);
 	proxy->unfinished = true;
-}
-
-static inline bool proxy_listener_is_off(const struct proxy *proxy, uint32_t tally_idx)
-{
-	return (proxy->listeners_off[tally_idx / 64] >> (tally_idx % 64) & 1) != 0;
-}
-
-static inline void proxy_listener_set_off(struct proxy *proxy, uint32_t tally_idx, bool off)
-{
-	proxy->listeners_off[tally_idx / 64] &= ~(UINT64_C(1) << (tally_idx % 64));
-	proxy->listeners_off[tally_idx / 64] |= (uint64_t)off << (tally_idx % 64);
 }
 
 size_t proxy_footprint(const struct proxy_setup *setup);

@@ -106,12 +106,6 @@ static size_t keys_len(const struct routing_rule *rules, uint32_t n_rules)
 	return len;
 }
 
-size_t routing_footprint(const struct routing_rule *rules, uint32_t n_rules)
-{
-	return slots_for(n_rules) * sizeof(struct routing_slot) + keys_len(rules, n_rules) +
-	       2 * (size_t)ARENA_ALIGN;
-}
-
 static enum routing_fault check_rule(const struct routing_rule *rule)
 {
 	struct span host = rule->host;

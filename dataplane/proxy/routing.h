@@ -44,9 +44,6 @@ struct routing_table {
 	uint32_t n_slots; // a power of two
 };
 
-// Bytes of arena that a table of these rules takes.
-size_t routing_footprint(const struct routing_rule *rules, uint32_t n_rules);
-
 enum routing_fault {
 	ROUTING_OK,
 	ROUTING_BAD_HOST, // not a name, or a wildcard that is not the whole first label

@@ -61,14 +61,11 @@ void upstream_show_state(const struct upstream *upstream, const struct upstream_
 		DOWN,
 		UP,
 		EJECTED,
-		DRAINING,
-		DISABLED
+		DRAINING
 	} state = UP;
 
 	if (server->state == UPSTREAM_DOWN)
 		state = DOWN;
-	else if (server->mode == UPSTREAM_DISABLED)
-		state = DISABLED;
 	else if (server->drain)
 		state = DRAINING;
 	else if (server->ejected_until_us != 0)
@@ -133,7 +130,6 @@ static uint32_t new_server(
 		.port = config->port,
 		.pool_idx = pool_idx,
 		.generation = ++upstream->generation,
-		.weight_ordered = UPSTREAM_WEIGHT_CONFIGURED,
 		.state = UPSTREAM_UP, // until a check says otherwise
 		.check_due_us = UINT64_MAX};
 	if (upstream->pools[pool_idx].config.check_interval_us != 0)
@@ -157,15 +153,12 @@ static void forsake(struct upstream *upstream, uint32_t server_idx)
 	free_if_unused(upstream, server);
 }
 
-// What configuration and operator say together. A server that gets nothing keeps a weight in the hash table,
-// so that the others keep their sources.
-static void settle(const struct upstream *upstream, struct upstream_server *server)
+// A server that gets nothing new keeps its place in the hash table, so that the others keep their sources.
+static void set_share(const struct upstream *upstream, struct upstream_server *server,
+	const struct upstream_server_config *config)
 {
-	uint16_t weight = server->weight_ordered != UPSTREAM_WEIGHT_CONFIGURED ? server->weight_ordered
-									       : server->weight_configured;
-
-	server->weight = weight != 0 ? weight : 1;
-	server->drain = weight == 0 || server->mode != UPSTREAM_READY;
+	server->weight = config->weight != 0 ? config->weight : 1;
+	server->drain = config->drain || config->weight == 0;
 	upstream_show_state(upstream, server);
 }
 
@@ -190,7 +183,6 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		if (indices[i] == UPSTREAM_NONE)
 			indices[i] = new_server(upstream, pool_idx, &servers[i]);
 		server = server_at(upstream, indices[i]);
-		server->weight_configured = servers[i].weight;
 		server->tally_idx = servers[i].tally_idx;
 		server->backup = servers[i].backup;
 		server->current_weight = 0;
@@ -203,7 +195,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 			server->check_out = false;
 			server->state = UPSTREAM_UP; // nobody would ever find it up again
 		}
-		settle(upstream, server);
+		set_share(upstream, server, &servers[i]);
 	}
 	for (uint32_t i = 0; i < pool->n_servers; i++)
 		if (!server_at(upstream, pool->servers[i])->kept)
@@ -227,25 +219,6 @@ void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx)
 	pool->n_servers = 0;
 	pool->n_table = 0;
 	pool->in_use = false;
-}
-
-void upstream_set_mode(struct upstream *upstream, uint32_t server_idx, enum upstream_mode mode)
-{
-	struct upstream_server *server = server_at(upstream, server_idx);
-
-	server->mode = (uint8_t)mode;
-	settle(upstream, server);
-}
-
-void upstream_set_weight(struct upstream *upstream, uint32_t server_idx, uint16_t weight)
-{
-	struct upstream_server *server = server_at(upstream, server_idx);
-	struct upstream_pool *pool = &upstream->pools[server->pool_idx];
-
-	server->weight_ordered = weight;
-	settle(upstream, server);
-	if (pool->n_table != 0)
-		balance_fill_table(upstream, pool, upstream->table_max);
 }
 
 // --- connections ---

@@ -29,7 +29,6 @@ enum upstream_balance {
 enum {
 	UPSTREAM_SERVERS_MAX = 256, // of one pool
 	UPSTREAM_WEIGHT_MAX = 256,
-	UPSTREAM_WEIGHT_CONFIGURED = 0xffff, // an operator's weight is taken back
 	UPSTREAM_NONE = 0xffffffff
 };
 
@@ -38,6 +37,7 @@ struct upstream_server_config {
 	uint16_t port;
 	uint16_t weight;    // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
 	bool backup;        // gets connections only when no other server can
+	bool drain;         // no new connections, whatever the weight
 	uint32_t tally_idx; // its row of counters
 };
 
@@ -54,14 +54,6 @@ struct upstream_pool_config {
 };
 
 void upstream_pool_config_default(struct upstream_pool_config *config);
-
-// An operator's word on a server. Both of the others give it no new connections and let it keep those it has.
-enum upstream_mode {
-	UPSTREAM_READY,
-	UPSTREAM_DRAINED,
-	UPSTREAM_DISABLED,
-	N_UPSTREAM_MODES
-};
 
 enum upstream_server_state {
 	UPSTREAM_UP,
@@ -86,10 +78,7 @@ struct upstream_server {
 	uint16_t n_failures;     // failed connects in a row
 	uint8_t n_ejections;     // in a row
 	uint8_t state;           // enum upstream_server_state
-	bool drain;              // no new connections: the weight is 0, or by mode
-	uint8_t mode;            // enum upstream_mode: an operator's order
-	uint16_t weight_configured;
-	uint16_t weight_ordered; // UPSTREAM_WEIGHT_CONFIGURED: none
+	bool drain;              // no new connections: as configured, or the weight is 0
 	bool backup;
 	bool kept; // seen while a new configuration is put in place
 };
@@ -179,10 +168,6 @@ static inline struct tally_server_row *upstream_row(
 
 // Shows the server's state in its row; after every change of it.
 void upstream_show_state(const struct upstream *upstream, const struct upstream_server *server);
-
-// Orders of an operator: they last while the server is in the configuration, whatever that says.
-void upstream_set_mode(struct upstream *upstream, uint32_t server_idx, enum upstream_mode mode);
-void upstream_set_weight(struct upstream *upstream, uint32_t server_idx, uint16_t weight);
 
 // --- health checks: health.c ---
 

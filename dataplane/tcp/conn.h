@@ -220,7 +220,6 @@ struct tcp_conn_cold {
 	uint32_t pace_next_us;
 	uint32_t sent_last_ms; // for the restart after idle
 	uint32_t progress_ms;  // since when the peer owes us something
-	uint32_t user_timeout_ms;
 	uint16_t n_items;
 	uint16_t n_sent;
 	uint16_t n_ranges;

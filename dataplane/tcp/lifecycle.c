@@ -45,9 +45,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct flow_key *key, uint3
 		.lost_hint = POOL_NONE,
 		.range_head = POOL_NONE};
 	timer_init(&conn->timer);
-	*tcp_cold(tcp, conn) = (struct tcp_conn_cold){.user_timeout_ms = tcp->config.user_timeout_ms,
-		.received_ms = tcp->now_ms,
-		.progress_ms = tcp->now_ms};
+	*tcp_cold(tcp, conn) = (struct tcp_conn_cold){.received_ms = tcp->now_ms, .progress_ms = tcp->now_ms};
 	flow_table_insert(&tcp->flows, hash, pool_index(&tcp->conns, conn));
 	return conn;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tcp/stack.h"
 
+#include "base/assert.h"
 #include "base/wipe.h"
 #include "tcp/lifecycle.h"
 #include "tcp/receive_queue.h"
@@ -86,6 +87,7 @@ struct tcp *tcp_init(const struct tcp_config *config, struct arena *arena, struc
 
 	if (tcp == NULL)
 		return NULL;
+	SLUICE_ASSERT(config->mss_min >= TCP_MSS_FLOOR);
 	tcp->config = *config;
 	if (!take_memory(tcp, arena))
 		return NULL;

@@ -232,11 +232,6 @@ void tcp_set_nagle(struct tcp *tcp, struct tcp_conn *conn, bool on)
 	conn->flags = on ? conn->flags | TCP_CONN_NAGLE : conn->flags & ~(uint32_t)TCP_CONN_NAGLE;
 }
 
-void tcp_set_user_timeout(struct tcp *tcp, struct tcp_conn *conn, uint32_t ms)
-{
-	tcp_cold(tcp, conn)->user_timeout_ms = ms;
-}
-
 void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_conn_info *out)
 {
 	*out = (struct tcp_conn_info){.key = conn->key,

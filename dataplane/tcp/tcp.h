@@ -34,6 +34,10 @@ enum tcp_cc_kind {
 	TCP_CC_NEWRENO // RFC 5681
 };
 
+enum {
+	TCP_MSS_FLOOR = 64 // room for all options of a segment and something of use behind them
+};
+
 struct tcp_config {
 	// Pools of the worker.
 	uint32_t n_conns;
@@ -53,7 +57,7 @@ struct tcp_config {
 	uint32_t ranges_max;             // pieces of out-of-order data
 	uint32_t receive_window_initial; // grows with what the owner takes, up to ...
 	uint32_t receive_window_max;
-	uint16_t mss_min; // a peer that asks for less gets this
+	uint16_t mss_min; // a peer that asks for less gets this; TCP_MSS_FLOOR or more
 
 	// Times.
 	uint32_t rto_initial_ms;
@@ -217,7 +221,6 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
 
 void tcp_set_nagle(struct tcp *tcp, struct tcp_conn *conn, bool on);
-void tcp_set_user_timeout(struct tcp *tcp, struct tcp_conn *conn, uint32_t ms);
 
 // --- looking ---
 

@@ -31,9 +31,9 @@ void tcp_timer_set(struct tcp *tcp, struct tcp_conn *conn, enum tcp_timer_slot s
 // The peer has not answered for longer than anyone wants to wait.
 static bool user_timed_out(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-	const struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
+	uint32_t timeout_ms = tcp->config.user_timeout_ms;
 
-	return cold->user_timeout_ms != 0 && tcp->now_ms - cold->progress_ms >= cold->user_timeout_ms;
+	return timeout_ms != 0 && tcp->now_ms - tcp_cold(tcp, conn)->progress_ms >= timeout_ms;
 }
 
 static void time_out(struct tcp *tcp, struct tcp_conn *conn)

@@ -530,11 +530,6 @@ bool tls_handshake_has_output(const struct tls_engine *engine, const struct tls_
 	       !tls_flight_empty(&handshake_of(engine, conn)->flight);
 }
 
-struct tls_conn *tls_handshake_conn(const struct tls_handshake *hs)
-{
-	return hs->conn;
-}
-
 void *tls_handshake_owner(const struct tls_handshake *hs)
 {
 	return hs->owner;

@@ -85,7 +85,6 @@ size_t tls_handshake_output(struct tls_engine *engine, struct tls_conn *conn, st
 // Whether the handshake has bytes to send.
 bool tls_handshake_has_output(const struct tls_engine *engine, const struct tls_conn *conn);
 
-struct tls_conn *tls_handshake_conn(const struct tls_handshake *handshake);
 void *tls_handshake_owner(const struct tls_handshake *handshake);
 const struct tls_handshake_report *tls_handshake_report(
 	const struct tls_engine *engine, const struct tls_conn *conn);

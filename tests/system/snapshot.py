@@ -77,9 +77,9 @@ def ticket_key_records(seed=1):
                     for role in range(3))
 
 
-def server_record(text, weight=1):
+def server_record(text, weight=1, drain=0):
     host, _, port = text.rpartition(':')
-    return record(SERVER, struct.pack('=64s16sHHIB7x', text.encode(), lab.pack_address(host.strip('[]')), int(port), weight, 0, 0))
+    return record(SERVER, struct.pack('=64s16sHHIBB6x', text.encode(), lab.pack_address(host.strip('[]')), int(port), weight, 0, 0, drain))
 
 
 def backend_records(name, servers, proxy=0, check_ms=0, balance=0, connect_ms=2000, idle_ms=60000):

@@ -261,6 +261,8 @@ def it_starts_a_dataplane_and_answers(site):
     assert {k['role']: k['fingerprint'] for k in before}['next'] == {k['role']: k['fingerprint'] for k in after}['current']
     top = json.loads(site.ctl('top', '--once', '--json').stdout)
     assert top[0]['turns_per_second'] > 0, top
+    steps = {name: value for name, value in top[0].items() if name.endswith('_percent')}
+    assert len(steps) == 8 and steps['idle_percent'] > 0 and sum(steps.values()) <= 101, top
     assert 'turns/s' in site.ctl('top', '--once').stdout
 
 
@@ -394,6 +396,28 @@ def operators_act_on_what_runs(site):
     assert server['weight'] == 7 and server['configured'] == 1 and server['connections'] > 8, server
     assert site.json('show', 'listener')[0]['handshakes_full'] + site.json('show', 'listener')[0]['handshakes_resumed'] > 8
     assert 'sluice_listener_connections_total{core="0",listener="mail"}' in scrape(site)
+    tables = site.json('show', 'tables')[0]
+    assert 0 <= tables['connections'] <= tables['connections_max'] and tables['sessions_max'] > 0, tables
+    # Drained it gets nothing new, and keeps its weight.
+    assert site.ctl('drain', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'draining', 'the server to be drained')
+    assert site.json('show', 'backend')[0]['weight'] == 7
+    assert site.ctl('enable', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'up', 'the server to be back')
+    # A connection that stays: it is killed, and it alone.
+    listener = site.lab.spawn(site.namespace, sys.executable, '-c', 'import socket, time; s = socket.create_server(("198.51.100.20", 80)); '
+                              'held = [s.accept() for _ in range(2)]; time.sleep(60)')
+    held = [site.lab.spawn(site.namespace, 'sh', '-c', 'sleep 60 | openssl s_client -quiet -connect 198.51.100.1:443', stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL) for _ in range(2)]
+    wait_for(lambda: len(site.json('show', 'conn', 'backend=web')) == 2, 'two connections that stay')
+    first, second = site.json('show', 'conn', 'backend=web')
+    assert site.json('kill', 'conn', first['id'])['changed'] == 1
+    wait_for(lambda: [row['id'] for row in site.json('show', 'conn', 'backend=web')] == [second['id']], 'one of them to be gone')
+    assert site.json('kill', 'conn', first['id'])['changed'] == 0
+    assert site.json('kill', 'conn', 'listener=mail')['changed'] == 1
+    wait_for(lambda: site.json('show', 'conn', 'backend=web') == [], 'the other to be gone')
+    for process in [*held, listener]:
+        site.lab.end(process)
 
     def connects():  # there is no backend any more; the handshake is what counts
         return 'New, TLSv1.2' in site.lab.inside(site.namespace, 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', 'mail.example.org', '-sess_out',

@@ -32,14 +32,22 @@ static int end(void **state)
 	return 0;
 }
 
-// Servers 1 .. n with these weights in pool 0.
-static void set_pool(const struct upstream_pool_config *config, const uint16_t *weights, uint32_t n)
+// Servers 1 .. n with these weights in pool 0; the drained-th gets no new connections (0: none of them).
+static void set_pool_drained(
+	const struct upstream_pool_config *config, const uint16_t *weights, uint32_t n, uint32_t drained)
 {
 	struct upstream_server_config servers[16];
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		servers[i] = server_of((uint8_t)(i + 1), weights[i]);
+		servers[i].drain = i + 1 == drained;
+	}
 	assert_true(upstream_set_pool(&upstream, 0, config, servers, n));
+}
+
+static void set_pool(const struct upstream_pool_config *config, const uint16_t *weights, uint32_t n)
+{
+	set_pool_drained(config, weights, n, 0);
 }
 
 static uint32_t choose(uint64_t now_us)
@@ -108,7 +116,6 @@ static void source_hash_is_consistent(void **state)
 	struct upstream_pool_config config;
 	struct upstream_server_config reversed[4];
 	uint32_t n[5] = {0}, n_moved = 0;
-	uint32_t third;
 
 	(void)state;
 	upstream_pool_config_default(&config);
@@ -120,9 +127,8 @@ static void source_hash_is_consistent(void **state)
 	}
 	for (int i = 1; i <= 4; i++)
 		assert_in_range(n[i], N / 4 * 8 / 10, N / 4 * 12 / 10);
-	// One that is down: its own sources move, no other.
-	third = upstream.pools[0].servers[2];
-	upstream_set_mode(&upstream, third, UPSTREAM_DRAINED);
+	// One that is drained: its own sources move, no other.
+	set_pool_drained(&config, equal, 4, 3);
 	for (uint32_t i = 0; i < N; i++) {
 		uint32_t now = by_source(i);
 
@@ -130,7 +136,6 @@ static void source_hash_is_consistent(void **state)
 		if (before[i] != 3)
 			assert_int_equal(now, before[i]);
 	}
-	upstream_set_mode(&upstream, third, UPSTREAM_READY);
 	// One that is gone: few of the others' move.
 	set_pool(&config, equal, 3);
 	for (uint32_t i = 0; i < N; i++)
@@ -356,34 +361,6 @@ static void bad_configurations_change_nothing(void **state)
 	assert_int_equal(upstream.servers.n_used, 2);
 }
 
-static void orders_outlive_the_configuration(void **state)
-{
-	static const uint16_t weights[] = {1, 1}, none[] = {1, 0};
-	struct upstream_pool_config config;
-	uint32_t second;
-
-	(void)state;
-	upstream_pool_config_default(&config);
-	set_pool(&config, weights, 2);
-	second = upstream.pools[0].servers[1];
-	upstream_set_mode(&upstream, second, UPSTREAM_DISABLED);
-	set_pool(&config, weights, 2);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(last_byte(choose(1)), 1);
-	upstream_set_mode(&upstream, second, UPSTREAM_READY);
-	upstream_set_weight(&upstream, second, 0);
-	set_pool(&config, weights, 2);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(last_byte(choose(1)), 1);
-	// An order goes before the configuration, and leaves nothing behind when it is taken back.
-	set_pool(&config, none, 2);
-	upstream_set_weight(&upstream, second, 256);
-	assert_int_equal(last_byte(choose(1)), 2);
-	upstream_set_weight(&upstream, second, UPSTREAM_WEIGHT_CONFIGURED);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(last_byte(choose(1)), 1);
-}
-
 static void backups_come_last(void **state)
 {
 	struct upstream_pool_config config;
@@ -403,8 +380,9 @@ static void backups_come_last(void **state)
 	assert_int_equal(last_byte(upstream_choose(&upstream, &choice, 1)), 1);
 	// ... and for a new one an ejected server goes before it, a drained one does not.
 	assert_int_not_equal(last_byte(choose(2)), 1);
-	upstream_set_mode(&upstream, upstream.pools[0].servers[1], UPSTREAM_DRAINED);
-	upstream_set_mode(&upstream, upstream.pools[0].servers[2], UPSTREAM_DISABLED);
+	servers[1].drain = true;
+	servers[2].weight = 0;
+	assert_true(upstream_set_pool(&upstream, 0, &config, servers, 3));
 	assert_int_equal(last_byte(choose(3)), 1);
 }
 
@@ -418,7 +396,6 @@ int main(void)
 		TEST(retry_takes_another),
 		TEST(ejection),
 		TEST(backups_come_last),
-		TEST(orders_outlive_the_configuration),
 		TEST(when_all_are_ejected_they_are_tried),
 		TEST(nothing_to_choose),
 		TEST(checks_rise_and_fall),
