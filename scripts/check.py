@@ -40,6 +40,7 @@ def build(folder, options=(), compiler=None, targets=(), cached=True):
         environment['CCACHE_DISABLE'] = '1'
     if compiler:
         environment['CC'] = compiler
+        environment['CC_LD'] = 'lld'  # half the time of linking with sanitizers
     print(f'building {folder}')
     sys.stdout.flush()
     if not os.path.exists(f'{folder}/build.ninja'):

@@ -13,7 +13,7 @@ SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dfuzz=true
 
 
 def build(folder, options=(), compiler=None):
-    environment = dict(os.environ, **({'CC': compiler} if compiler else {}))
+    environment = dict(os.environ, **({'CC': compiler, 'CC_LD': 'lld'} if compiler else {}))
     if not os.path.exists(f'{folder}/build.ninja'):
         subprocess.run(['meson', 'setup', folder, *options], env=environment, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(['ninja', '-C', folder], check=True, stdout=subprocess.DEVNULL)

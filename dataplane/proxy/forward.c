@@ -62,7 +62,8 @@ static bool wants_bytes(const struct pair *pair)
 	return pair->phase == PAIR_FORWARD || pair->phase == PAIR_PREAMBLE;
 }
 
-// Prepares the next record of each leg. Whether there was any.
+// Prepares the next record of each leg. Whether there was any, or an end that nobody announced: its pair has
+// to be stepped once more, since nothing else may come that wakes it.
 static bool open_round(struct proxy *proxy)
 {
 	struct forward_batch *batch = proxy->batch;
@@ -80,8 +81,10 @@ static bool open_round(struct proxy *proxy)
 				(pair->legs[side ^ 1].flags & (LEG_SHUT | LEG_SHUT_DUE)) == 0)
 				continue;
 			if (!leg_prepare_opening(proxy, leg, &batch->openings[batch->n_openings],
-				    &batch->jobs[batch->n_openings]))
+				    &batch->jobs[batch->n_openings])) {
+				any = any || leg_is(leg, LEG_BROKEN);
 				continue;
+			}
 			any = true;
 			if (++batch->n_openings == BURST)
 				open_batch(proxy);

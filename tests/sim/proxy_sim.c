@@ -305,6 +305,19 @@ static void check_events(void)
 	SLUICE_ASSERT(twin_count(twin, 1, COUNTER_PROXY_EVENTS_DROPPED) == 0);
 }
 
+// A leg that broke ends its pair in the turn that sees it: nothing else may come that would wake the pair.
+static void check_pairs(void)
+{
+	for (uint32_t i = 0; i < sim.proxy.pairs.n_items; i++) {
+		const struct pair *pair = pool_at(&sim.proxy.pairs, i);
+
+		if (!pool_in_use(&sim.proxy.pairs, i) || list_link_linked(&pair->active) ||
+			pair->phase == PAIR_ENDING)
+			continue;
+		SLUICE_ASSERT(((pair->legs[0].flags | pair->legs[1].flags) & LEG_BROKEN) == 0);
+	}
+}
+
 static void run(void)
 {
 	while (!all_done()) {
@@ -316,6 +329,7 @@ static void run(void)
 		twin_receive(&sim.twin, 1);
 		worker_turn();
 		tcp_check_invariants(sim.twin.stacks[1].tcp);
+		check_pairs();
 		take_events();
 		twin_send(&sim.twin, 1);
 		next_us = twin_next_us(&sim.twin);

@@ -407,6 +407,7 @@ def operators_act_on_what_runs(site):
     # A connection that stays: it is killed, and it alone.
     listener = site.lab.spawn(site.namespace, sys.executable, '-c', 'import socket, time; s = socket.create_server(("198.51.100.20", 80)); '
                               'held = [s.accept() for _ in range(2)]; time.sleep(60)')
+    wait_for(lambda: '198.51.100.20:80 ' in site.lab.inside(site.namespace, 'ss', '-Hltn').stdout, 'the server to listen')
     held = [site.lab.spawn(site.namespace, 'sh', '-c', 'sleep 60 | openssl s_client -quiet -connect 198.51.100.1:443', stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL) for _ in range(2)]
     wait_for(lambda: len(site.json('show', 'conn', 'backend=web')) == 2, 'two connections that stay')
