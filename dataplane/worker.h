@@ -37,9 +37,9 @@ enum {
 	WORKER_SLEEP_MAX_US = 100, // longest sleep: bounds what an idle machine adds to latency
 	WORKER_MAIL_TURNS = 64,    // turns between two looks at the mailbox
 	WORKER_ATTENTIVE_TURNS =
-		1024,               // after an answer it is looked at in every turn: another question follows
-	WORKER_DEPLOYMENTS_MAX = 8, // that connections of one worker may be spread over
-	WORKER_SOURCES = 65536,     // entries of admission's table
+		1024, // after an answer it is looked at in every turn: another question follows
+	WORKER_DEPLOYMENTS_MAX = PROXY_CONFIGS_MAX,
+	WORKER_SOURCES = 65536, // entries of admission's table
 };
 
 // What a worker is made from; everything outlives it.

@@ -214,6 +214,7 @@ void pair_free(struct proxy *proxy, struct pair *pair)
 	admission_release(&proxy->admission, &pair->ticket);
 	timer_stop(&proxy->wheel, &pair->timer);
 	list_remove(&pair->active);
+	pair->use->n--;
 	pool_free(&proxy->pairs, pair);
 }
 
@@ -357,7 +358,9 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 		tcp_abort(proxy->tcp, ready->conn);
 		return;
 	}
+	proxy->use->n++;
 	*pair = (struct pair){.config = proxy->config,
+		.use = proxy->use,
 		.listener = listener,
 		.ticket = ticket,
 		.addresses = addresses,

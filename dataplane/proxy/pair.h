@@ -39,6 +39,7 @@ struct pair {
 	struct list_link active;
 	struct timer timer;
 	const struct proxy_config *config;
+	struct proxy_use *use; // counts this connection with the others of config
 	const struct proxy_listener *listener;
 	struct upstream_choice choice;
 	struct admission_ticket ticket;

@@ -66,6 +66,15 @@ static bool same_address(const struct proxy_listener *a, const struct proxy_list
 	return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
 }
 
+static struct proxy_use *free_use(struct proxy *proxy)
+{
+	struct proxy_use *use = proxy->uses;
+
+	while (use->n != 0)
+		SLUICE_ASSERT(++use < proxy->uses + PROXY_CONFIGS_MAX);
+	return use;
+}
+
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 {
 	const struct proxy_config *old = proxy->config;
@@ -84,6 +93,8 @@ bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 		      tcp_listen(proxy->tcp, &config->listeners[i].addr, config->listeners[i].port, i);
 	}
 	proxy->config = config;
+	proxy->use = free_use(proxy);
+	proxy->use->config = config;
 	return all;
 }
 
@@ -100,11 +111,8 @@ static struct pair *next_pair(const struct proxy *proxy, uint32_t *cursor)
 
 bool proxy_uses(const struct proxy *proxy, const struct proxy_config *config)
 {
-	uint32_t cursor = 0;
-	const struct pair *pair;
-
-	while ((pair = next_pair(proxy, &cursor)) != NULL)
-		if (pair->config == config)
+	for (uint32_t i = 0; i < PROXY_CONFIGS_MAX; i++)
+		if (proxy->uses[i].config == config && proxy->uses[i].n != 0)
 			return true;
 	return proxy->config == config;
 }

@@ -48,6 +48,16 @@ struct proxy_setup {
 	uint64_t source_key;       // of source hashing: the same on all workers
 };
 
+enum {
+	PROXY_CONFIGS_MAX = 8 // snapshots that connections of one worker may be spread over
+};
+
+// How many connections use a snapshot.
+struct proxy_use {
+	const struct proxy_config *config;
+	uint32_t n;
+};
+
 struct proxy {
 	struct tcp *tcp;
 	struct tls_engine *engine;
@@ -55,6 +65,8 @@ struct proxy {
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	struct tally_listener_row *listener_tallies;
+	struct proxy_use uses[PROXY_CONFIGS_MAX];
+	struct proxy_use *use; // of the snapshot in force
 	const struct proxy_config *config;
 	struct pool pairs;
 	struct pair_facts *facts; // of each pair, by the same index
@@ -90,7 +102,8 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 
 // Puts a snapshot in place: new connections follow it, old ones keep theirs. Listening sockets of tcp are
 // made and removed here (both snapshots' listeners are compared by address and port). False: TCP's table of
-// listeners is full; those that fit listen. upstream's pools are set by the caller.
+// listeners is full; those that fit listen. upstream's pools are set by the caller, who also sees to it that
+// at most PROXY_CONFIGS_MAX snapshots are in use.
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	__attribute__((warn_unused_result));
 
