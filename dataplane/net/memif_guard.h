@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps a memif peer's memory mapped while a worker copies from or to it.
+// What DPDK's memif driver needs of us when a peer goes away: its memory stays mapped while a worker copies
+// from or to it, and a device is not closed by two threads at once.
 //
 // DPDK's memif driver (22.11) notices in EAL's interrupt thread that the peer is gone. It marks the device as
 // not connected, after which new bursts touch nothing, and unmaps the shared memory at once, although a
@@ -21,6 +22,10 @@
 struct memif_guard {
 	_Alignas(64) _Atomic uint32_t n_passed;
 };
+
+// Runs a function in EAL's interrupt thread and waits for its end. The driver's own handler runs there too
+// and takes no lock that would keep it from closing down, at the same moment, what the main thread closes.
+void memif_guard_run_in_interrupt_thread(void (*function)(void *argument), void *argument);
 
 // Main thread: from here on, and no longer, the interrupt thread waits for this one, which is zeroed before.
 void memif_guard_add(struct memif_guard *guard);

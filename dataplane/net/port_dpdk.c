@@ -124,6 +124,14 @@ static void dpdk_stats(struct port *port, struct port_stats *out)
 	};
 }
 
+static void stop_and_close(void *argument)
+{
+	const struct port_dpdk *dpdk = argument;
+
+	(void)rte_eth_dev_stop(dpdk->id);
+	(void)rte_eth_dev_close(dpdk->id);
+}
+
 static void dpdk_close(struct port *port)
 {
 	struct port_dpdk *dpdk = of(port);
@@ -132,12 +140,14 @@ static void dpdk_close(struct port *port)
 
 	if (dpdk->hot_plugged && rte_eth_dev_info_get(dpdk->id, &info) == 0)
 		device = info.device;
-	(void)rte_eth_dev_stop(dpdk->id);
-	(void)rte_eth_dev_close(dpdk->id);
+	if (dpdk->guarded) {
+		memif_guard_run_in_interrupt_thread(stop_and_close, dpdk);
+		memif_guard_remove(&dpdk->guard);
+	} else {
+		stop_and_close(dpdk);
+	}
 	if (device != NULL)
 		(void)rte_dev_remove(device);
-	if (dpdk->guarded)
-		memif_guard_remove(&dpdk->guard);
 	free(dpdk);
 }
 
