@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eal.h"
 
+#include "net/interrupt_thread.h"
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -152,5 +154,7 @@ bool eal_start(
 
 void eal_stop(void)
 {
+	// Unmaps what the interrupt thread still looks at after a device was closed.
+	interrupt_thread_settle();
 	(void)rte_eal_cleanup();
 }

@@ -2,6 +2,7 @@
 #include "net/port_dpdk.h"
 
 #include "base/assert.h"
+#include "net/interrupt_thread.h"
 #include "net/memif_guard.h"
 #include "net/packet_pool.h"
 #include "net/wire.h"
@@ -141,7 +142,9 @@ static void dpdk_close(struct port *port)
 	if (dpdk->hot_plugged && rte_eth_dev_info_get(dpdk->id, &info) == 0)
 		device = info.device;
 	if (dpdk->guarded) {
-		memif_guard_run_in_interrupt_thread(stop_and_close, dpdk);
+		// Its handler closes a device whose peer is gone by itself: at the same moment both would
+		// free the same memory.
+		interrupt_thread_run(stop_and_close, dpdk);
 		memif_guard_remove(&dpdk->guard);
 	} else {
 		stop_and_close(dpdk);
