@@ -46,7 +46,7 @@ static bool connect_to(struct proxy *proxy, struct pair *pair)
 	enum tcp_connect_verdict verdict = TCP_CONNECT_IN_USE;
 	struct leg *leg = &pair->legs[PAIR_BACKEND];
 	struct tcp_connect request = {
-		.remote = server->addr, .remote_port = server->port, .user = pair_user(proxy, leg)};
+		.remote = server->addr, .remote_port = server->port, .user = pair_user(proxy, leg), .near = true};
 	struct tcp_conn *conn;
 
 	for (uint32_t i = proxy_backend_source(backend, &server->addr, 0);

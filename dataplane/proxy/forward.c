@@ -17,8 +17,9 @@ enum {
 struct seal_item {
 	struct leg *from;
 	struct leg *to;
-	struct rte_mbuf *mbuf;
+	struct leg_place place;
 	uint32_t len; // of plaintext
+	uint32_t sealed_len;
 	struct tls_seal seal;
 	struct span inputs[SEAL_PIECES + 1];
 	struct mut_span output;
@@ -119,7 +120,7 @@ static void seal_batch(struct proxy *proxy)
 	for (uint32_t i = 0; i < batch->n_seals; i++) {
 		struct seal_item *item = &batch->seals[i];
 
-		leg_send_sealed(proxy, item->to, item->mbuf);
+		leg_send_sealed(proxy, item->to, item->place, item->sealed_len);
 		item->to->n_written += item->len;
 		leg_consume(proxy, item->from, item->len);
 		note_moved(proxy, item->to, item->len);
@@ -127,78 +128,100 @@ static void seal_batch(struct proxy *proxy)
 	batch->n_seals = 0;
 }
 
-// How much of the pieces goes into the next record.
-static uint32_t choose_len(struct proxy *proxy, struct leg *to, uint64_t available)
+// Plaintext that is there, as far as one record can take it.
+struct plaintext {
+	struct tcp_piece pieces[SEAL_PIECES];
+	uint32_t n_pieces;
+	uint64_t len;
+};
+
+static bool find_plaintext(struct proxy *proxy, const struct leg *from, struct plaintext *out)
+{
+	out->n_pieces = leg_peek(proxy, from, out->pieces, SEAL_PIECES);
+	out->len = 0;
+	for (uint32_t i = 0; i < out->n_pieces; i++)
+		out->len += out->pieces[i].len;
+	return out->len != 0;
+}
+
+// How much of it goes into the next record; 0: none yet. A record that is shorter than it could be waits if
+// it could not leave anyway, because of what was sent before: an acknowledgement of that wakes its pair. One
+// that can leave never waits.
+static uint32_t choose_len(struct proxy *proxy, struct leg *to, const struct plaintext *plaintext)
 {
 	struct tls_conn *tls = leg_tls(proxy, to);
-	uint32_t space = leg_space(proxy, to);
 	bool after_pause = proxy->now_us - pair_of(to)->moved_us > PAUSE_US;
+	size_t whole = tls_record_next_len(tls, SEGMENT_LEN, after_pause);
+	uint64_t available = leg_space(proxy, to);
 
-	// A record may not outgrow the send buffer's room; a sliver of room is not worth a record.
-	if (available > space)
-		available = space;
-	return available == 0
-		       ? 0
-		       : (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, (size_t)available, after_pause);
+	if (available > plaintext->len)
+		available = plaintext->len;
+	if (available < whole && plaintext->n_pieces < SEAL_PIECES && leg_is_backed_up(proxy, to))
+		return 0;
+	return (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, (size_t)available, after_pause);
 }
 
-static uint64_t total_len(const struct tcp_piece *pieces, uint32_t n)
+// Where the record goes. With no long buffer left it becomes a short one.
+static bool find_place(struct proxy *proxy, struct seal_item *item)
 {
-	uint64_t len = 0;
+	const struct tls_conn *tls = leg_tls(proxy, item->to);
 
-	for (uint32_t i = 0; i < n; i++)
-		len += pieces[i].len;
-	return len;
+	item->sealed_len = (uint32_t)tls_record_sealed_len(tls, item->len);
+	item->place = leg_find_place(proxy, item->to, item->sealed_len);
+	if (item->place.mbuf == NULL && item->sealed_len > PROXY_SMALL_LEN) {
+		counter_inc(proxy->counters, COUNTER_PROXY_NO_BUFFER);
+		item->len = PROXY_SMALL_LEN - PROXY_RECORD_OVERHEAD;
+		item->sealed_len = (uint32_t)tls_record_sealed_len(tls, item->len);
+		item->place = leg_find_place(proxy, item->to, item->sealed_len);
+	}
+	if (item->place.mbuf == NULL)
+		proxy_note_shortage(proxy);
+	return item->place.mbuf != NULL;
 }
 
-// Prepares one record from what `from` has. Whether there was anything.
+// The first item->len bytes.
+static uint16_t cut_inputs(const struct plaintext *plaintext, struct seal_item *item)
+{
+	uint32_t left = item->len;
+	uint16_t n = 0;
+
+	for (; left != 0; n++) {
+		const struct tcp_piece *piece = &plaintext->pieces[n];
+		uint32_t part = piece->len < left ? piece->len : left;
+
+		item->inputs[n] = span_of(piece->data, part);
+		left -= part;
+	}
+	return n;
+}
+
+// Prepares one record from what `from` has. Whether there was anything to be sent now.
 static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 {
 	struct forward_batch *batch = proxy->batch;
 	struct seal_item *item = &batch->seals[batch->n_seals];
 	struct tls_conn *tls = leg_tls(proxy, to);
-	struct tcp_piece pieces[SEAL_PIECES];
-	uint64_t available;
-	uint32_t len, left, sealed_len;
-	uint16_t n_inputs = 0;
 	size_t head_len = tls_record_head_len(tls);
 	struct tls_seal_pieces seal_pieces;
+	struct plaintext plaintext;
+	uint8_t *head;
 
 	leg_flush(proxy, to);
 	// Once buffers are short they are so for the rest of the turn, and looking through a long queue that
 	// can't go costs more than moving it.
-	if (leg_space(proxy, to) == 0 || proxy->unfinished)
+	if (leg_space(proxy, to) == 0 || proxy->unfinished || !find_plaintext(proxy, from, &plaintext))
 		return false;
-	available = total_len(pieces, leg_peek(proxy, from, pieces, SEAL_PIECES));
-	if (available == 0)
-		return false;
-	item->mbuf = NULL;
-	if (available + PROXY_RECORD_OVERHEAD <= PROXY_SMALL_LEN)
-		item->mbuf = rte_pktmbuf_alloc(proxy->small_pool);
-	if (item->mbuf == NULL)
-		item->mbuf = rte_pktmbuf_alloc(proxy->record_pool);
-	if (item->mbuf == NULL) {
-		proxy_note_shortage(proxy);
-		return false;
-	}
-	len = choose_len(proxy, to, available);
-	sealed_len = (uint32_t)tls_record_sealed_len(tls, len);
-	for (left = len; left != 0; n_inputs++) {
-		uint32_t part = pieces[n_inputs].len < left ? pieces[n_inputs].len : left;
-
-		item->inputs[n_inputs] = span_of(pieces[n_inputs].data, part);
-		left -= part;
-	}
-	(void)rte_pktmbuf_append(item->mbuf, (uint16_t)sealed_len);
 	item->from = from;
 	item->to = to;
-	item->len = len;
-	item->output = (struct mut_span){.data = rte_pktmbuf_mtod_offset(item->mbuf, uint8_t *, head_len),
-		.len = sealed_len - head_len};
-	seal_pieces = (struct tls_seal_pieces){.head = rte_pktmbuf_mtod(item->mbuf, uint8_t *),
+	item->len = choose_len(proxy, to, &plaintext);
+	if (item->len == 0 || !find_place(proxy, item))
+		return false;
+	head = rte_pktmbuf_mtod_offset(item->place.mbuf, uint8_t *, item->place.offset);
+	item->output = (struct mut_span){.data = head + head_len, .len = item->sealed_len - head_len};
+	seal_pieces = (struct tls_seal_pieces){.head = head,
 		.inputs = item->inputs,
 		.outputs = &item->output,
-		.n_inputs = n_inputs,
+		.n_inputs = cut_inputs(&plaintext, item),
 		.n_outputs = 1,
 		.type = TLS_CONTENT_APPLICATION_DATA};
 	tls_record_seal_job(tls, &seal_pieces, &item->seal, &batch->jobs[batch->n_seals]);

@@ -25,6 +25,7 @@ void tcp_config_default(struct tcp_config *config, uint32_t n_conns)
 		.ranges_max = 256,
 		.receive_window_initial = 65535,
 		.receive_window_max = 4 << 20,
+		.receive_window_near = 512 << 10,
 		.mss_min = 64,
 		.rto_initial_ms = 1000,
 		.rto_min_ms = 200,

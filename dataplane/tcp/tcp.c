@@ -154,6 +154,7 @@ enum tcp_connect_verdict tcp_connect(
 	conn->snd_end = conn->snd_nxt;
 	conn->rto_us = tcp->config.rto_initial_ms * 1000;
 	conn->flags |= TCP_CONN_ACTIVE_OPEN | TCP_CONN_SYN_DUE;
+	conn->flags |= request->near ? TCP_CONN_NEAR : 0;
 	tcp_conn_set_state(tcp, conn, TCP_SYN_SENT);
 	tcp_conn_want_output(tcp, conn);
 	tcp_count(tcp, COUNTER_TCP_CONNECT);
@@ -175,6 +176,23 @@ uint32_t tcp_send_space(const struct tcp *tcp, const struct tcp_conn *conn)
 		tcp_cold(tcp, conn)->n_items >= tcp->config.send_items_max || pool_n_free(&tcp->items) == 0)
 		return 0;
 	return tcp->config.send_buffer - queued;
+}
+
+uint32_t tcp_send_queued(const struct tcp_conn *conn)
+{
+	return seq_lt(conn->snd_una, conn->snd_end) ? seq_len(conn->snd_end, conn->snd_una) : 0;
+}
+
+uint32_t tcp_send_backlog(const struct tcp_conn *conn)
+{
+	uint32_t unsent = tcp_unsent(conn);
+	uint32_t flight = tcp_in_flight(conn);
+	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
+	uint32_t cwnd = conn->cwnd > flight ? conn->cwnd - flight : 0;
+	uint32_t wnd = conn->snd_wnd > out ? conn->snd_wnd - out : 0;
+	uint32_t room = cwnd < wnd ? cwnd : wnd;
+
+	return unsent > room ? unsent - room : 0;
 }
 
 bool tcp_send(struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)
