@@ -69,8 +69,7 @@ static bool add_rule(struct decoding *decoding, uint32_t listener_idx, struct sp
 		return refuse(decoding->reason,
 			"snapshot: listener %u: a route to backend %u, which does not exist", listener_idx,
 			backend);
-	decoding->rules[decoding->n_rules++] = (struct routing_rule){
-		.listener_idx = listener_idx,
+	decoding->rules[decoding->n_rules++] = (struct routing_rule){.listener_idx = listener_idx,
 		.host = host,
 		.alpn = alpn,
 		.backend_idx = decoding->pool_idxs[backend]};
@@ -423,7 +422,8 @@ static bool read_listeners(struct decoding *decoding)
 	decoding->rules_max = (uint32_t)(reader_left(&decoding->reader) / 16) + n + 1;
 	decoding->rules = decoding_take(decoding, decoding->rules_max, sizeof *decoding->rules);
 	decoding->listeners = decoding_take(decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *decoding->listeners);
-	decoding->default_certificates = decoding_take(decoding, n + 1, sizeof *decoding->default_certificates);
+	decoding->default_certificates = decoding_take(
+		decoding, n + 1, sizeof *decoding->default_certificates);
 	deployment->tls = decoding_take(decoding, n + 1, sizeof *deployment->tls);
 	deployment->anchors = decoding_take(decoding, n + 1, sizeof *deployment->anchors);
 	deployment->listener_terms = decoding_take(
@@ -472,7 +472,8 @@ static bool read_names(struct decoding *decoding)
 
 	// Room for one default name at the end, and for the uses of defaults.
 	decoding->names = decoding_take(decoding, n + 1, sizeof *decoding->names);
-	deployment->credentials = decoding_take(decoding, n + deployment->n_tls + 1, sizeof *deployment->credentials);
+	deployment->credentials = decoding_take(
+		decoding, n + deployment->n_tls + 1, sizeof *deployment->credentials);
 	if (decoding->names == NULL || deployment->credentials == NULL)
 		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++) {

@@ -290,9 +290,9 @@ static void add_connection(struct query *query, struct worker *worker, const str
 	fill_facts(pair_facts(proxy, pair), row);
 }
 
-_Static_assert(
-	(int)N_PAIR_PHASES == (int)N_IPC_PHASES && PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name) &&
-		PAIR_ALPN_MAX <= sizeof((struct ipc_connection){0}.alpn),
+_Static_assert((int)N_PAIR_PHASES == (int)N_IPC_PHASES &&
+		       PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name) &&
+		       PAIR_ALPN_MAX <= sizeof((struct ipc_connection){0}.alpn),
 	"what a row has room for");
 
 static void go_through_connections(struct query *query, struct worker *worker)

@@ -37,11 +37,11 @@ static bool index_init(struct terms_index *index, struct arena *arena, uint32_t 
 
 bool terms_table_init(struct terms_table *table, struct tally_page *tallies)
 {
-	const size_t footprint =
-		index_footprint(TERMS_LISTENERS) + index_footprint(TERMS_SERVERS) +
-		index_footprint(TERMS_BACKENDS) + TERMS_LISTENERS * sizeof(struct listener_terms) +
-		TERMS_SERVERS * sizeof(struct server_terms) +
-		TERMS_BACKENDS * sizeof(table->backends[0]) + 3 * (size_t)ALIGN;
+	const size_t footprint = index_footprint(TERMS_LISTENERS) + index_footprint(TERMS_SERVERS) +
+				 index_footprint(TERMS_BACKENDS) +
+				 TERMS_LISTENERS * sizeof(struct listener_terms) +
+				 TERMS_SERVERS * sizeof(struct server_terms) +
+				 TERMS_BACKENDS * sizeof(table->backends[0]) + 3 * (size_t)ALIGN;
 	struct arena *arena = &table->arena;
 
 	*table = (struct terms_table){.tallies = tallies};

@@ -49,8 +49,8 @@ void terms_table_destroy(struct terms_table *table);
 // different ones are in use.
 const struct listener_terms *terms_use_listener(struct terms_table *table, const struct listener_terms *terms)
 	__attribute__((warn_unused_result));
-const struct server_terms *terms_use_server(
-	struct terms_table *table, const struct tally_server_id *id) __attribute__((warn_unused_result));
+const struct server_terms *terms_use_server(struct terms_table *table, const struct tally_server_id *id)
+	__attribute__((warn_unused_result));
 
 // One more use of a backend's name; its number, 1 to TERMS_BACKENDS - 1, or POOL_NONE as above.
 uint32_t terms_use_backend(struct terms_table *table, const char *name) __attribute__((warn_unused_result));

@@ -106,8 +106,8 @@ size_t worker_footprint(const struct worker_setup *setup)
 
 	tcp_settings(setup, &tcp);
 	return net_footprint(setup->net_config) + WORKER_LOG_EVENTS * sizeof(struct log_event) + 64 +
-	       mailbox_footprint() + holds_footprint() + crypto_footprint(&crypto) + tls_engine_footprint(&tls) +
-	       tcp_footprint(&tcp) + proxy_footprint(&proxy);
+	       mailbox_footprint() + holds_footprint() + crypto_footprint(&crypto) +
+	       tls_engine_footprint(&tls) + tcp_footprint(&tcp) + proxy_footprint(&proxy);
 }
 
 static bool init_holds(struct worker *worker)
@@ -219,8 +219,7 @@ static void set_limits(struct worker *worker, const struct deployment *deploymen
 
 static bool has_pool(const struct deployment *deployment, uint32_t pool_idx)
 {
-	return pool_idx < deployment->proxy.n_backends &&
-	       deployment->proxy.backends[pool_idx].n_locals != 0;
+	return pool_idx < deployment->proxy.n_backends && deployment->proxy.backends[pool_idx].n_locals != 0;
 }
 
 static void put_in_place(struct worker *worker, struct deployment *deployment)

@@ -45,8 +45,10 @@ static bool connect_to(struct proxy *proxy, struct pair *pair)
 	const struct proxy_backend *backend = &pair_config(pair)->backends[pair->choice.pool_idx];
 	enum tcp_connect_verdict verdict = TCP_CONNECT_IN_USE;
 	struct leg *leg = &pair->legs[PAIR_BACKEND];
-	struct tcp_connect request = {
-		.remote = server->addr, .remote_port = server->port, .user = pair_user(proxy, leg), .near = true};
+	struct tcp_connect request = {.remote = server->addr,
+		.remote_port = server->port,
+		.user = pair_user(proxy, leg),
+		.near = true};
 	struct tcp_conn *conn;
 
 	for (uint32_t i = proxy_backend_source(backend, &server->addr, 0);
@@ -130,7 +132,8 @@ static struct span key_name(const struct tls_handshake_report *report, char room
 // The first bytes that the server gets: who is there, and over what.
 static bool write_header(struct proxy *proxy, struct pair *pair)
 {
-	enum proxy_protocol_version version = pair_config(pair)->backends[pair->choice.pool_idx].proxy_protocol;
+	enum proxy_protocol_version version =
+		pair_config(pair)->backends[pair->choice.pool_idx].proxy_protocol;
 	struct leg *client = &pair->legs[PAIR_CLIENT];
 	struct proxy_protocol_facts facts = {.source = pair->addresses.client_addr,
 		.destination = pair->addresses.local_addr,

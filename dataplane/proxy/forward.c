@@ -128,41 +128,58 @@ static void seal_batch(struct proxy *proxy)
 	batch->n_seals = 0;
 }
 
-// Plaintext that is there, as far as one record can take it.
-struct plaintext {
-	struct tcp_piece pieces[SEAL_PIECES];
-	uint32_t n_pieces;
-	uint64_t len;
-};
-
-static bool find_plaintext(struct proxy *proxy, const struct leg *from, struct plaintext *out)
-{
-	out->n_pieces = leg_peek(proxy, from, out->pieces, SEAL_PIECES);
-	out->len = 0;
-	for (uint32_t i = 0; i < out->n_pieces; i++)
-		out->len += out->pieces[i].len;
-	return out->len != 0;
-}
-
-// How much of it goes into the next record; 0: none yet. A record that is shorter than it could be waits if
-// it could not leave anyway, because of what was sent before: an acknowledgement of that wakes its pair. One
-// that can leave never waits.
-static uint32_t choose_len(struct proxy *proxy, struct leg *to, const struct plaintext *plaintext)
+// How much goes into the next record; 0: nothing yet. A record that is shorter than it could be waits if it
+// could not leave anyway, because of what was sent before: an acknowledgement of that wakes its pair. One
+// that can leave never waits. What lies there is not looked at: its buffers are cold.
+static uint32_t choose_len(struct proxy *proxy, const struct leg *from, struct leg *to)
 {
 	struct tls_conn *tls = leg_tls(proxy, to);
 	bool after_pause = proxy->now_us - pair_of(to)->moved_us > PAUSE_US;
-	size_t whole = tls_record_next_len(tls, SEGMENT_LEN, after_pause);
-	uint64_t available = leg_space(proxy, to);
+	uint32_t available = leg_readable(proxy, from);
+	uint32_t space = leg_space(proxy, to);
 
-	if (available > plaintext->len)
-		available = plaintext->len;
-	if (available < whole && plaintext->n_pieces < SEAL_PIECES && leg_is_backed_up(proxy, to))
+	if (available > space)
+		available = space;
+	if (available == 0 || (available < tls_record_next_len(tls, SEGMENT_LEN, after_pause) &&
+				      leg_is_backed_up(proxy, to)))
 		return 0;
-	return (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, (size_t)available, after_pause);
+	return (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, available, after_pause);
+}
+
+// The pieces of the first item->len bytes; fewer bytes if they lie in more pieces than a job takes.
+static uint16_t find_inputs(struct proxy *proxy, struct seal_item *item)
+{
+	struct tcp_piece pieces[SEAL_PIECES];
+	uint32_t n_pieces = leg_peek(proxy, item->from, pieces, SEAL_PIECES);
+	uint32_t left = item->len;
+	uint16_t n = 0;
+
+	for (; left != 0 && n < n_pieces; n++) {
+		uint32_t part = pieces[n].len < left ? pieces[n].len : left;
+
+		item->inputs[n] = span_of(pieces[n].data, part);
+		left -= part;
+	}
+	item->len -= left;
+	return n;
+}
+
+// Cuts the inputs to item->len bytes.
+static uint16_t cut_inputs(struct seal_item *item)
+{
+	size_t left = item->len;
+	uint16_t n = 0;
+
+	for (; left != 0; n++) {
+		if (item->inputs[n].len > left)
+			item->inputs[n].len = left;
+		left -= item->inputs[n].len;
+	}
+	return n;
 }
 
 // Where the record goes. With no long buffer left it becomes a short one.
-static bool find_place(struct proxy *proxy, struct seal_item *item)
+static bool find_place(struct proxy *proxy, struct seal_item *item, uint16_t *n_inputs)
 {
 	const struct tls_conn *tls = leg_tls(proxy, item->to);
 
@@ -171,28 +188,13 @@ static bool find_place(struct proxy *proxy, struct seal_item *item)
 	if (item->place.mbuf == NULL && item->sealed_len > PROXY_SMALL_LEN) {
 		counter_inc(proxy->counters, COUNTER_PROXY_NO_BUFFER);
 		item->len = PROXY_SMALL_LEN - PROXY_RECORD_OVERHEAD;
+		*n_inputs = cut_inputs(item);
 		item->sealed_len = (uint32_t)tls_record_sealed_len(tls, item->len);
 		item->place = leg_find_place(proxy, item->to, item->sealed_len);
 	}
 	if (item->place.mbuf == NULL)
 		proxy_note_shortage(proxy);
 	return item->place.mbuf != NULL;
-}
-
-// The first item->len bytes.
-static uint16_t cut_inputs(const struct plaintext *plaintext, struct seal_item *item)
-{
-	uint32_t left = item->len;
-	uint16_t n = 0;
-
-	for (; left != 0; n++) {
-		const struct tcp_piece *piece = &plaintext->pieces[n];
-		uint32_t part = piece->len < left ? piece->len : left;
-
-		item->inputs[n] = span_of(piece->data, part);
-		left -= part;
-	}
-	return n;
 }
 
 // Prepares one record from what `from` has. Whether there was anything to be sent now.
@@ -203,25 +205,27 @@ static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 	struct tls_conn *tls = leg_tls(proxy, to);
 	size_t head_len = tls_record_head_len(tls);
 	struct tls_seal_pieces seal_pieces;
-	struct plaintext plaintext;
+	uint16_t n_inputs;
 	uint8_t *head;
 
 	leg_flush(proxy, to);
-	// Once buffers are short they are so for the rest of the turn, and looking through a long queue that
-	// can't go costs more than moving it.
-	if (leg_space(proxy, to) == 0 || proxy->unfinished || !find_plaintext(proxy, from, &plaintext))
+	// Once buffers are short they are so for the rest of the turn.
+	if (proxy->unfinished)
 		return false;
 	item->from = from;
 	item->to = to;
-	item->len = choose_len(proxy, to, &plaintext);
-	if (item->len == 0 || !find_place(proxy, item))
+	item->len = choose_len(proxy, from, to);
+	if (item->len == 0)
+		return false;
+	n_inputs = find_inputs(proxy, item);
+	if (!find_place(proxy, item, &n_inputs))
 		return false;
 	head = rte_pktmbuf_mtod_offset(item->place.mbuf, uint8_t *, item->place.offset);
 	item->output = (struct mut_span){.data = head + head_len, .len = item->sealed_len - head_len};
 	seal_pieces = (struct tls_seal_pieces){.head = head,
 		.inputs = item->inputs,
 		.outputs = &item->output,
-		.n_inputs = cut_inputs(&plaintext, item),
+		.n_inputs = n_inputs,
 		.n_outputs = 1,
 		.type = TLS_CONTENT_APPLICATION_DATA};
 	tls_record_seal_job(tls, &seal_pieces, &item->seal, &batch->jobs[batch->n_seals]);
@@ -234,7 +238,9 @@ static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
 {
 	struct tcp_piece pieces[MOVE_PIECES];
-	uint32_t n = leg_peek(proxy, from, pieces, MOVE_PIECES);
+	uint32_t n = leg_readable(proxy, from) != 0 && leg_space(proxy, to) != 0
+			     ? leg_peek(proxy, from, pieces, MOVE_PIECES)
+			     : 0;
 	uint32_t moved = 0;
 	bool room = true;
 

@@ -304,6 +304,7 @@ static bool cut_record(struct proxy *proxy, struct leg *leg, struct tls_stream s
 		fail(proxy, leg);
 		return false;
 	}
+	leg->awaited = out->wire_len == 0 ? out->content_len : 0;
 	if (out->wire_len == 0 && leg_is(leg, LEG_FIN_SEEN)) // RFC 8446 6.1: the end that nobody announced
 		leg->flags |= LEG_BROKEN | LEG_TRUNCATED;
 	return out->wire_len != 0;
@@ -320,6 +321,8 @@ bool leg_prepare_opening(
 	if (conn == NULL || !leg_is(leg, LEG_TLS) ||
 		(leg->flags & (LEG_HANDSHAKING | LEG_BROKEN | LEG_ENDED)) != 0 || leg->opened_len != 0 ||
 		leg->opened_tail != 0)
+		return false;
+	if (tcp_readable(conn) < leg->awaited && !leg_is(leg, LEG_FIN_SEEN))
 		return false;
 	stream = next_stream(proxy, conn);
 	opening->leg = leg;
@@ -465,6 +468,15 @@ uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *
 		out[n_out++] = piece;
 	}
 	return n_out;
+}
+
+uint32_t leg_readable(struct proxy *proxy, const struct leg *leg)
+{
+	struct tcp_conn *conn = conn_of(proxy, leg);
+
+	if (conn == NULL || leg_is(leg, LEG_HANDSHAKING))
+		return 0;
+	return leg_is(leg, LEG_TLS) ? leg->opened_len : tcp_readable(conn);
 }
 
 void leg_consume(struct proxy *proxy, struct leg *leg, uint32_t n_bytes)

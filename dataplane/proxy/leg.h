@@ -46,6 +46,7 @@ struct leg {
 	uint32_t opened_len;
 	uint32_t opened_tail;
 	uint32_t opened_off; // in opened_mbuf
+	uint32_t awaited;    // bytes in the receive queue before which there is no whole record; 0: not known
 	uint16_t pending_offset;
 	uint16_t pending_len;
 	struct rte_mbuf
@@ -114,6 +115,9 @@ struct tls_conn *leg_tls(struct proxy *proxy, const struct leg *leg);
 // Pieces of plaintext that can be read, at most n; returns how many.
 uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *out, uint32_t n);
 void leg_consume(struct proxy *proxy, struct leg *leg, uint32_t n_bytes);
+
+// Bytes of plaintext that can be read: what leg_peek would find, without touching their buffers.
+uint32_t leg_readable(struct proxy *proxy, const struct leg *leg);
 
 // Whether any byte of plaintext, opened or not, has arrived and was not consumed.
 bool leg_has_input(struct proxy *proxy, const struct leg *leg);

@@ -18,8 +18,7 @@ void listener_timeouts_default(struct listener_timeouts *timeouts)
 uint32_t proxy_backend_source(
 	const struct proxy_backend *backend, const struct ip_addr *server, uint32_t from)
 {
-	while (from < backend->n_locals &&
-		ip_addr_is_v4(&backend->locals[from]) != ip_addr_is_v4(server))
+	while (from < backend->n_locals && ip_addr_is_v4(&backend->locals[from]) != ip_addr_is_v4(server))
 		from++;
 	return from < backend->n_locals ? from : PROXY_SOURCES_MAX;
 }

@@ -55,8 +55,7 @@ static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
 
 static uint64_t deadline_us(struct proxy *proxy, const struct pair *pair)
 {
-	return least(
-		phase_deadline_us(proxy, pair), after(pair->begun_us, pair->terms->timeouts.total_us));
+	return least(phase_deadline_us(proxy, pair), after(pair->begun_us, pair->terms->timeouts.total_us));
 }
 
 static void set_timer(struct proxy *proxy, struct pair *pair)

@@ -57,7 +57,7 @@ struct pair {
 	uint32_t server_idx;     // UPSTREAM_NONE: none is held
 	uint32_t talk_idx;       // of its preamble or redirect
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
-	uint16_t listener_idx; // in that snapshot
+	uint16_t listener_idx;   // in that snapshot
 	uint8_t phase;
 	bool resumes;        // it was let in because its hello would resume a session
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake

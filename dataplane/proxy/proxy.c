@@ -50,8 +50,8 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	proxy->listener_holds = setup->holds.listeners;
 	if (proxy->listener_holds == NULL)
 		proxy->listener_holds = arena_alloc(arena, sizeof *proxy->listener_holds, ARENA_ALIGN);
-	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL && proxy->facts != NULL &&
-	       proxy->spans != NULL && proxy->pieces != NULL &&
+	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL &&
+	       proxy->facts != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
 	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&

@@ -36,7 +36,7 @@ struct proxy_setup {
 	struct counters *counters;
 	struct tallies tallies;   // NULLs: nobody wants to see them
 	struct terms_holds holds; // NULLs: terms are there for ever, and all have index 0
-	struct log_ring *log;   // NULL: events go nowhere
+	struct log_ring *log;     // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -102,10 +102,10 @@ size_t proxy_footprint(const struct proxy_setup *setup);
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
 	__attribute__((warn_unused_result));
 
-// Puts a snapshot in place: new connections follow it, those that are being made keep theirs. Listening sockets of tcp are
-// made and removed here (both snapshots' listeners are compared by address and port). False: TCP's table of
-// listeners is full; those that fit listen. upstream's pools are set by the caller, who also sees to it that
-// at most PROXY_CONFIGS_MAX snapshots are in use.
+// Puts a snapshot in place: new connections follow it, those that are being made keep theirs. Listening
+// sockets of tcp are made and removed here (both snapshots' listeners are compared by address and port).
+// False: TCP's table of listeners is full; those that fit listen. upstream's pools are set by the caller, who
+// also sees to it that at most PROXY_CONFIGS_MAX snapshots are in use.
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	__attribute__((warn_unused_result));
 

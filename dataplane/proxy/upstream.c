@@ -153,8 +153,8 @@ static void free_if_unused(struct upstream *upstream, struct upstream_server *se
 }
 
 // Connections that are open go with the server from one row of counters to the other.
-static void set_terms(struct upstream *upstream, struct upstream_server *server,
-	const struct server_terms *terms)
+static void set_terms(
+	struct upstream *upstream, struct upstream_server *server, const struct server_terms *terms)
 {
 	const uint32_t n = server->n_connections;
 

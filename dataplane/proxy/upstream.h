@@ -36,9 +36,9 @@ enum {
 struct upstream_server_config {
 	struct ip_addr addr;
 	uint16_t port;
-	uint16_t weight; // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
-	bool backup;     // gets connections only when no other server can
-	bool drain;      // no new connections, whatever the weight
+	uint16_t weight;                  // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
+	bool backup;                      // gets connections only when no other server can
+	bool drain;                       // no new connections, whatever the weight
 	const struct server_terms *terms; // NULL: it has no name and the first row of counters
 };
 

@@ -58,7 +58,7 @@ struct tcp_config {
 	uint32_t receive_window_initial; // grows with what the owner takes, up to ...
 	uint32_t receive_window_max;
 	uint32_t receive_window_near; // instead of it, of connections opened with `near`
-	uint16_t mss_min; // a peer that asks for less gets this; TCP_MSS_FLOOR or more
+	uint16_t mss_min;             // a peer that asks for less gets this; TCP_MSS_FLOOR or more
 
 	// Times.
 	uint32_t rto_initial_ms;

@@ -106,6 +106,7 @@ enum tls_verdict tls_record_cut(
 
 	out->conn = conn;
 	out->wire_len = 0;
+	out->content_len = 0;
 	if (n_there < TLS_RECORD_HEADER_LEN)
 		return n_there >= 1 && (head[0] < TLS_CONTENT_CHANGE_CIPHER_SPEC ||
 					       head[0] > TLS_CONTENT_APPLICATION_DATA)
@@ -117,8 +118,10 @@ enum tls_verdict tls_record_cut(
 	verdict = check_header(conn, out, payload_len);
 	if (verdict != TLS_OK)
 		return verdict;
-	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len)
+	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len) {
+		out->content_len = (uint32_t)(TLS_RECORD_HEADER_LEN + payload_len);
 		return TLS_OK;
+	}
 	out->cipher_off = TLS_RECORD_HEADER_LEN;
 	out->content_len = (uint32_t)payload_len;
 	out->wire_len = (uint32_t)(TLS_RECORD_HEADER_LEN + payload_len);

@@ -36,7 +36,8 @@ struct tls_record {
 	uint8_t aad[TLS_RECORD_AAD_MAX];
 };
 
-// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else
+// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed, content_len
+// of them in all if that is known already and not 0. Anything else
 // is the alert; with bad_record_mac (too short for a tag) wire_len is set, for early data that is passed
 // over.
 enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_stream stream, size_t offset,

@@ -173,8 +173,10 @@ static void test_servers_of_both_families(void **state)
 	assert_non_null(deployment);
 	backend = only_backend(deployment);
 	assert_int_equal(backend->n_locals, 2);
-	assert_true(ip_addr_equal(&backend->locals[proxy_backend_source(backend, &one, 0)], &addresses[0].addr));
-	assert_true(ip_addr_equal(&backend->locals[proxy_backend_source(backend, &other, 0)], &addresses[1].addr));
+	assert_true(
+		ip_addr_equal(&backend->locals[proxy_backend_source(backend, &one, 0)], &addresses[0].addr));
+	assert_true(ip_addr_equal(
+		&backend->locals[proxy_backend_source(backend, &other, 0)], &addresses[1].addr));
 	deployment_free(deployment, &credentials);
 	begin(1, 0);
 	add_backend("web", 2, 3);
