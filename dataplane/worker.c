@@ -61,10 +61,12 @@ static struct tls_engine_settings tls_settings(const struct worker_setup *setup)
 	};
 }
 
-// Each pair has two connections; some more are on their way in or out.
+// Each pair has two connections; some more are on their way in or out. Of a pair's two the one whose end we
+// say first lingers.
 static void tcp_settings(const struct worker_setup *setup, struct tcp_config *out)
 {
-	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 4 + 64);
+	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 8 + 64);
+	out->n_time_wait = setup->n_connections + setup->n_connections / 8 + 64;
 }
 
 static struct proxy_setup proxy_settings(struct worker *worker)

@@ -586,7 +586,7 @@ void leg_send_sealed(struct proxy *proxy, struct leg *leg, struct leg_place plac
 
 bool leg_is_backed_up(struct proxy *proxy, const struct leg *leg)
 {
-	return tcp_send_backlog(conn_of(proxy, leg)) != 0;
+	return tcp_is_backed_up(conn_of(proxy, leg));
 }
 
 bool leg_write(struct proxy *proxy, struct leg *leg, struct span bytes)

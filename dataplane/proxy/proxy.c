@@ -17,7 +17,7 @@ size_t proxy_footprint(const struct proxy_setup *setup)
 {
 	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
 	       setup->n_pairs * sizeof(struct pair_facts) +
-	       pool_footprint(2 * setup->n_pairs, sizeof(struct tls_conn)) +
+	       pool_footprint(setup->n_pairs, sizeof(struct tls_conn)) + // backends' legs have no TLS
 	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
@@ -53,7 +53,7 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL &&
 	       proxy->facts != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
-	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
+	       pool_init(&proxy->tls_conns, arena, setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
 	       pool_init(&proxy->redirects, arena, setup->n_redirects, sizeof(struct http_redirect)) &&
 	       checks_init(proxy, arena) && upstream_init(&proxy->upstream, arena, &setup->upstream) &&

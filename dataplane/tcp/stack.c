@@ -15,9 +15,10 @@ void tcp_config_default(struct tcp_config *config, uint32_t n_conns)
 		.n_time_wait = n_conns,
 		.n_syn_cache = n_conns < 65536 ? n_conns : 65536,
 		.n_listeners = 1024,
-		.n_send_items = n_conns < 32768 ? 65536 : 2 * n_conns,
-		.n_sent = n_conns < 32768 ? 65536 : 2 * n_conns,
-		.n_ranges = n_conns < 16384 ? 16384 : n_conns,
+		// What idle connections don't hold: for the busy ones, of which many connections have a part.
+		.n_send_items = n_conns < 131072 ? 65536 : n_conns / 2,
+		.n_sent = n_conns < 131072 ? 65536 : n_conns / 2,
+		.n_ranges = n_conns < 65536 ? 16384 : n_conns / 4,
 		.receive_memory = UINT64_C(256) << 20,
 		.send_buffer = 1 << 20,
 		.send_items_max = 4096,

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "tcp/isn.h"
 #include "tcp/lifecycle.h"
+#include "tcp/output.h"
 #include "tcp/reply.h"
 #include "tcp/scoreboard.h"
 #include "tcp/send_queue.h"
@@ -183,16 +184,13 @@ uint32_t tcp_send_queued(const struct tcp_conn *conn)
 	return seq_lt(conn->snd_una, conn->snd_end) ? seq_len(conn->snd_end, conn->snd_una) : 0;
 }
 
-uint32_t tcp_send_backlog(const struct tcp_conn *conn)
+bool tcp_is_backed_up(struct tcp_conn *conn)
 {
-	uint32_t unsent = tcp_unsent(conn);
-	uint32_t flight = tcp_in_flight(conn);
-	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
-	uint32_t cwnd = conn->cwnd > flight ? conn->cwnd - flight : 0;
-	uint32_t wnd = conn->snd_wnd > out ? conn->snd_wnd - out : 0;
-	uint32_t room = cwnd < wnd ? cwnd : wnd;
+	bool backed_up = tcp_backlog(conn) != 0;
 
-	return unsent > room ? unsent - room : 0;
+	if (backed_up)
+		conn->flags |= TCP_CONN_WANT_ROOM;
+	return backed_up;
 }
 
 bool tcp_send(struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)

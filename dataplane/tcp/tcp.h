@@ -205,10 +205,12 @@ void tcp_consume(struct tcp *tcp, struct tcp_conn *conn, uint32_t n_bytes);
 // Bytes that tcp_send would take now; 0 also when references are used up.
 uint32_t tcp_send_space(const struct tcp *tcp, const struct tcp_conn *conn);
 
-// Bytes that tcp_send took and the peer has not acknowledged; and of these those that neither the peer's
-// window nor the congestion's lets leave with the next output.
+// Bytes that tcp_send took and the peer has not acknowledged.
 uint32_t tcp_send_queued(const struct tcp_conn *conn);
-uint32_t tcp_send_backlog(const struct tcp_conn *conn);
+
+// Whether some of these may not leave with the next output, because of the peer's window or the congestion's.
+// Once true, TCP_EVENT_WRITABLE comes as soon as all of them may.
+bool tcp_is_backed_up(struct tcp_conn *conn);
 
 // Queues len bytes at offset of the data of `mbuf` (one segment, not a chain, up to 65,535 bytes: a TLS
 // record buffer is one mbuf). With true one reference to the mbuf is the stack's, given back when all of

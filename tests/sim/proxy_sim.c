@@ -12,6 +12,7 @@
 #include "proxy_world.h"
 #include "seam/clock_virtual.h"
 #include "seam/random_seeded.h"
+#include "tcp/output.h"
 
 #include <rte_mbuf.h>
 #include <signal.h>
@@ -27,8 +28,8 @@ enum {
 };
 
 static uint64_t current_seed;
-static uint64_t totals[N_COUNTERS]; // the proxy's, over all seeds
-static uint64_t n_reloads;
+static uint64_t totals[N_COUNTERS];           // the proxy's, over all seeds
+static uint64_t n_reloads, n_waits, n_shared; // that something was waiting, or shared, after a turn
 static struct rte_mempool *small_pool, *record_pool;
 static struct tls_fixture_verifier verifier;
 static struct tls_client_config client_configs[2]; // of both versions, of TLS 1.2
@@ -384,11 +385,30 @@ static void check_events(void)
 }
 
 // A leg that broke ends its pair in the turn that sees it: nothing else may come that would wake the pair.
+// Plaintext that could leave in this turn is on its way: a record waits only behind bytes that wait for the
+// peer. And an idle connection holds no buffer.
+static void check_prompt(struct pair *pair)
+{
+	for (uint32_t side = 0; side < 2; side++) {
+		const struct leg *from = &pair->legs[side], *to = &pair->legs[side ^ 1];
+
+		if (!leg_is(to, LEG_TLS) || sim.proxy.unfinished)
+			continue;
+		SLUICE_ASSERT(leg_readable(&sim.proxy, from) == 0 || leg_space(&sim.proxy, to) == 0 ||
+			      tcp_backlog(tcp_conn_at(sim.proxy.tcp, to->tcp)) != 0);
+		SLUICE_ASSERT(to->shared == NULL || !leg_is(to, LEG_SHUT));
+		n_waits += leg_readable(&sim.proxy, from) != 0 && leg_space(&sim.proxy, to) != 0;
+		n_shared += to->shared != NULL;
+	}
+}
+
 static void check_pairs(void)
 {
 	for (uint32_t i = 0; i < sim.proxy.pairs.n_items; i++) {
-		const struct pair *pair = pool_at(&sim.proxy.pairs, i);
+		struct pair *pair = pool_at(&sim.proxy.pairs, i);
 
+		if (pool_in_use(&sim.proxy.pairs, i) && pair->phase == PAIR_FORWARD)
+			check_prompt(pair);
 		if (!pool_in_use(&sim.proxy.pairs, i) || list_link_linked(&pair->active) ||
 			pair->phase == PAIR_ENDING)
 			continue;
@@ -491,7 +511,8 @@ int main(int argc, char **argv)
 	client_configs[1].common.version_max = TLS_VERSION_12;
 	for (uint64_t seed = first; seed < first + count; seed++)
 		run_seed(seed);
-	printf("%llu seeds\n%8llu reloads\n", (unsigned long long)count, (unsigned long long)n_reloads);
+	printf("%llu seeds\n%8llu reloads\n%8llu waits\n%8llu shared\n", (unsigned long long)count,
+		(unsigned long long)n_reloads, (unsigned long long)n_waits, (unsigned long long)n_shared);
 	for (uint32_t i = COUNTER_MAIL_SMTP_CONNECTIONS; i < COUNTER_WORKER_TURNS; i++)
 		if (totals[i] != 0)
 			printf("%8llu %s\n", (unsigned long long)totals[i], counter_name((enum counter)i));
