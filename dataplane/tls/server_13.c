@@ -298,7 +298,8 @@ enum tls_verdict tls_server13_second_hello(struct tls_handshake *hs, struct span
 	list = hello.key_shares;
 	if (!tls_next_key_share(&list, &only) || list.len != 0 || only.group != hs->group->id)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	if (memcmp(hello.random, hs->client_random, TLS_RANDOM_LEN) != 0 ||
+	if (hello.compressions.len != 1 || hello.compressions.data[0] != TLS_COMPRESSION_NONE ||
+		memcmp(hello.random, hs->client_random, TLS_RANDOM_LEN) != 0 ||
 		!span_equal(hello.session_id, span_of(hs->session_id, hs->session_id_len)) ||
 		!tls_list_has(hello.suites, hs->suite->id) || !tls_list_has(hello.versions, TLS_VERSION_13) ||
 		tls_client_hello_has(&hello, TLS_EXTENSION_EARLY_DATA) ||
