@@ -617,6 +617,7 @@ static void test_altered_server_flights_12(void **state)
 		{TLS_SERVER_KEY_EXCHANGE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
 		{TLS_SERVER_HELLO_DONE, RETYPE, .value = TLS_FINISHED, .alert = TLS_ALERT_UNEXPECTED_MESSAGE},
 		{TLS_SERVER_HELLO_DONE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
+		{TLS_SERVER_HELLO_DONE, DOUBLE, .alert = TLS_ALERT_UNEXPECTED_MESSAGE}, // out of turn
 	};
 
 	(void)state;
