@@ -488,7 +488,8 @@ struct alteration {
 		DOUBLE,
 		LONGER,
 		EMPTY_LIST,
-		SET_U16
+		SET_U16,
+		BEGIN_ANOTHER, // the first byte of one of this type follows
 	} how;
 	unsigned offset;
 	uint16_t value;
@@ -521,6 +522,9 @@ static void alter(struct tls_flight *flight, const struct alteration *alteration
 	case LONGER:
 		copy[len++] = 0;
 		copy[3]++;
+		break;
+	case BEGIN_ANOTHER:
+		copy[len++] = (uint8_t)alteration->value;
 		break;
 	case EMPTY_LIST:
 		memcpy(copy, empty_13, sizeof empty_13);
@@ -617,7 +621,9 @@ static void test_altered_server_flights_12(void **state)
 		{TLS_SERVER_KEY_EXCHANGE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
 		{TLS_SERVER_HELLO_DONE, RETYPE, .value = TLS_FINISHED, .alert = TLS_ALERT_UNEXPECTED_MESSAGE},
 		{TLS_SERVER_HELLO_DONE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
-		{TLS_SERVER_HELLO_DONE, DOUBLE, .alert = TLS_ALERT_UNEXPECTED_MESSAGE}, // out of turn
+		{TLS_SERVER_HELLO_DONE, DOUBLE, .alert = TLS_ALERT_UNEXPECTED_MESSAGE},
+		{TLS_SERVER_HELLO_DONE, BEGIN_ANOTHER, .value = TLS_NEW_SESSION_TICKET,
+			.alert = TLS_ALERT_UNEXPECTED_MESSAGE}, // not its turn
 	};
 
 	(void)state;
