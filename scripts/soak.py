@@ -89,8 +89,8 @@ def kat(_seconds):
 
 
 def suites(_seconds):
-    """Packet scripts, constant time, other implementations, units: what ./check runs of them, every combination of the
-    matrices, under no time limit."""
+    """Packet scripts, constant time, other implementations, units: what ./check runs of them and what is too long for it, under
+    no time limit."""
     build('build')
     for suite in ('packet', 'ct', 'interop', 'unit'):
         yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {
