@@ -68,8 +68,10 @@ struct worker {
 	struct tls_engine tls;
 	struct tcp *tcp;
 	struct proxy proxy;
+	struct terms_holds holds;
 	struct deployment *deployments[WORKER_DEPLOYMENTS_MAX]; // the last one is in force
 	uint32_t n_deployments;
+	struct deployment *waiting; // until one of these is free; a newer one takes its place
 	uint32_t n_turns;
 	uint32_t n_attentive_turns; // left
 	struct query *query;        // being answered; NULL: none

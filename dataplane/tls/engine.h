@@ -62,9 +62,6 @@ bool tls_engine_init(struct tls_engine *engine, struct arena *arena,
 // Start of a turn, after crypto_begin_turn.
 void tls_engine_begin_turn(struct tls_engine *engine, uint64_t wall_us);
 
-// Whether a handshake still uses a configuration or one of its certificates.
-bool tls_engine_uses(const struct tls_engine *engine, const void *config);
-
 // Wipes everything; handshakes and connections must have ended.
 void tls_engine_destroy(struct tls_engine *engine);
 
