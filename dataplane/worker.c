@@ -423,7 +423,10 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 	turn->step_start_tsc = clock_tsc();
 	turn->n_steps = 0;
 	crypto_begin_turn(&worker->crypto, turn->now_us, turn->step_start_tsc);
-	tls_engine_begin_turn(&worker->tls, clock_wall_us());
+	if (turn->now_us >= worker->wall_due_us) {
+		tls_engine_set_wall(&worker->tls, clock_wall_us());
+		worker->wall_due_us = turn->now_us + WORKER_WALL_US;
+	}
 	n_in = receive(worker, turn);
 	tcp_input_burst(worker->tcp, turn->segments, turn->n_segments, turn->now_us);
 	take_icmp_errors(worker, turn);

@@ -69,7 +69,7 @@ bool tls_engine_init(struct tls_engine *engine, struct arena *arena,
 	return engine->scratch != NULL;
 }
 
-void tls_engine_begin_turn(struct tls_engine *engine, uint64_t wall_us)
+void tls_engine_set_wall(struct tls_engine *engine, uint64_t wall_us)
 {
 	engine->wall_s = wall_us / 1000000;
 }

@@ -52,7 +52,7 @@ static void worker_turn(void)
 	struct crypto *crypto = &sim.worker.crypto;
 
 	crypto_begin_turn(crypto, clock_now_us(), clock_tsc());
-	tls_engine_begin_turn(&sim.worker.engine, clock_wall_us());
+	tls_engine_set_wall(&sim.worker.engine, clock_wall_us());
 	(void)lanes_run(crypto->lanes, crypto->now_tsc, true);
 	proxy_lanes(&sim.proxy);
 	(void)proxy_turn(&sim.proxy, clock_now_us());

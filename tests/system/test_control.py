@@ -628,14 +628,27 @@ def ocsp_responses_are_fetched_and_kept(site):
 
 @with_site
 def what_is_not_needed_is_given_up(site):
-    site.start('--attach')
-    with open(f'/proc/{control_pid(site)}/status', encoding='ascii') as f:
+    kept = sum(1 << bit for bit in (0, 2, 3, 5, 6, 7, 14))  # CHOWN, DAC_READ_SEARCH, FOWNER, KILL, SETGID, SETUID, IPC_LOCK
+    of_dataplanes = sum(1 << bit for bit in (1, 8, 12, 13, 17, 21, 23, 39))
+    for options, bounding in ((['--attach'], kept), ([], kept | of_dataplanes)):
+        site.start(*options)
+        pid = control_pid(site)
+        for thread in os.listdir(f'/proc/{pid}/task'):
+            with open(f'/proc/{pid}/task/{thread}/status', encoding='ascii') as f:
+                status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
+            for field, most in (('CapEff', kept), ('CapPrm', kept), ('CapInh', 0), ('CapAmb', 0), ('CapBnd', bounding)):
+                assert int(status[field], 16) & ~most == 0, (field, status)
+            assert status['NoNewPrivs'] == ('1' if options else '0'), status
+        with open(f'/proc/{pid}/limits', encoding='ascii') as f:
+            assert 'Max core file size        0 ' in f.read()
+        assert os.stat(f'/proc/{pid}/environ').st_uid == 0
+        if options:
+            site.lab.end(site.process)
+    # The one that it starts has what it needs, until it runs.
+    pid = site.running()['dataplane_pid']
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
         status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
-    assert status['NoNewPrivs'] == '1'
-    assert int(status['CapEff'], 16) & (1 << 12 | 1 << 21 | 1 << 19) == 0, status  # NET_ADMIN, SYS_ADMIN, SYS_PTRACE
-    assert status['CapBnd'] == status['CapPrm']
-    with open(f'/proc/{control_pid(site)}/limits', encoding='ascii') as f:
-        assert 'Max core file size        0 ' in f.read()
+    assert '0' not in status['Uid'].split() and status['NoNewPrivs'] == '1' and status['Seccomp'] == '2', status
 
 
 def scrape(site, path='/metrics'):
