@@ -73,7 +73,7 @@ struct worker {
 	struct deployment *deployments[WORKER_DEPLOYMENTS_MAX]; // the last one is in force
 	uint32_t n_deployments;
 	struct deployment *waiting; // until one of these is free; a newer one takes its place
-	uint64_t wall_due_us; // when the civil clock is looked at again
+	uint64_t wall_due_us;       // when the civil clock is looked at again
 	uint32_t n_turns;
 	uint32_t n_attentive_turns; // left
 	struct query *query;        // being answered; NULL: none
