@@ -655,12 +655,25 @@ def scrape(site, path='/metrics'):
     return site.lab.inside(site.namespace, 'curl', '-sf', '-m', '10', f'http://127.0.0.1:{METRICS_PORT}{path}').stdout
 
 
+def check_names_in_monitoring(families):
+    """What alert rules and dashboard ask for is there. Families without a sample (nothing has failed yet) have their name."""
+    known = {'counter': ('_total',), 'histogram': ('_bucket', '_sum', '_count'), 'info': ('_info',)}
+    names = {name + suffix for name, family in families.items() for suffix in known.get(family.type, ('',))}
+    for file in ('sluice-alerts.yml', 'sluice-dashboard.json'):
+        with open(os.path.join(lab.ROOT, 'control/monitoring', file), encoding='utf-8') as f:
+            used = set(re.findall(r'\bsluice_[a-z0-9_]+', f.read()))
+        # What ends in '_' is the beginning of a pattern.
+        unknown = {name for name in used if not (name in names or name.endswith('_') and any(n.startswith(name) for n in names))}
+        assert used and not unknown, (file, sorted(unknown))
+
+
 @with_site
 def metrics_are_read_by_others(site):
-    lab.need('prometheus', 'curl')
+    lab.need('prometheus', 'promtool', 'curl')
     site.start()
     site.running()
-    give_tap(site)
+    with Traffic(site):
+        pass
     ping(site.lab, site.namespace, '198.51.100.1', count=100)
     sys.path.append('/usr/lib/python3/dist-packages')  # Debian's, whichever interpreter this is
     try:
@@ -671,11 +684,21 @@ def metrics_are_read_by_others(site):
     families = {family.name: family for family in parser.text_string_to_metric_families(scrape(site))}
     assert families['sluice_dataplane_up'].samples[0].value == 1
     assert families['sluice_net_rx_packets'].samples[0].labels == {'core': '0'}
+    histograms = {name: {sample.name[len(name) + 1:]: sample.value for sample in family.samples if sample.name != f'{name}_bucket'}
+                  for name, family in families.items() if family.type == 'histogram'}
+    assert set(histograms) == {f'sluice_{name}' for name in ('handshake_seconds', 'lane_wait_seconds', 'lane_occupancy', 'rx_burst_packets')}
+    assert 0 < histograms['sluice_rx_burst_packets']['count'] <= histograms['sluice_rx_burst_packets']['sum'], histograms
+    handshakes = histograms['sluice_handshake_seconds']
+    assert 0 < handshakes['sum'] / handshakes['count'] < 10, handshakes
+    waits, filled = histograms['sluice_lane_wait_seconds'], histograms['sluice_lane_occupancy']
+    assert waits['count'] > 0 and filled['sum'] <= 8 * filled['count'], histograms
     assert families['sluice_net_rx_packets'].samples[0].value >= 100
     assert families['sluice_certificate_not_after_seconds'].samples[0].labels['certificate'] == f'{site.folder}/a.pem'
     assert site.lab.inside(site.namespace, 'curl', '-s', '-o', '/dev/null', '-w', '%{http_code}',
                            f'http://127.0.0.1:{METRICS_PORT}/other').stdout == '404'
     rules = os.path.join(lab.ROOT, 'control/monitoring/sluice-alerts.yml')
+    lab.run('promtool', 'check', 'rules', rules)
+    check_names_in_monitoring(families)
     config = os.path.join(site.folder, 'prometheus.yml')
     with open(config, 'w', encoding='ascii') as f:
         f.write(f'''
