@@ -37,11 +37,12 @@ void bench_start_eal(const char *core)
 {
 	char name[] = "bench-net", cores[16], no_huge[] = "--no-huge", no_pci[] = "--no-pci",
 	     no_shared[] = "--no-shconf", memory[] = "-m512", quiet[] = "--log-level=error",
-	     no_telemetry[] = "--no-telemetry";
-	char *arguments[] = {name, cores, no_huge, no_pci, no_shared, memory, quiet, no_telemetry, NULL};
+	     no_telemetry[] = "--no-telemetry", single_file[] = "--single-file-segments"; // memif's zero copy
+	char *arguments[] = {
+		name, cores, no_huge, no_pci, no_shared, memory, quiet, no_telemetry, single_file, NULL};
 
 	(void)snprintf(cores, sizeof cores, "-l%s", core);
-	SLUICE_ASSERT(rte_eal_init(8, arguments) >= 0);
+	SLUICE_ASSERT(rte_eal_init(9, arguments) >= 0);
 }
 
 struct rte_mempool *bench_pool(const char *name)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // net over memif: the measured process is the copying server, a second process of the same program the client
-// that makes or swallows packets. The first core measures, the second generates.
+// that makes or swallows packets in its own memory (zero copy). Rows called memif_client are of the other
+// role: the measured process is the client, without zero copy, so that both sides copy. The first core
+// measures, the second generates.
 #include "bench_net.h"
 
 #include "base/assert.h"
@@ -22,18 +24,27 @@ enum {
 	WINDOW_US = 50 * 1000,
 	WINDOWS = 41,       // short ones, so that some are spared by what else runs
 	PREEMPTED_US = 100, // no turn of 64 packets takes this long by itself
-	CONNECT_US = 5 * 1000 * 1000,
+	CONNECT_US = 30 * 1000 * 1000,
 	FRAME_MAX = 1600
 };
 
-static struct port *open_memif(const char *role, const char *socket, struct rte_mempool *pool)
+enum role {
+	ROLE_SERVER,
+	ROLE_CLIENT,
+	ROLE_CLIENT_ZERO_COPY
+};
+
+static struct port *open_memif(enum role role, const char *socket, struct rte_mempool *pool)
 {
+	static const char *const words[] = {[ROLE_SERVER] = "server",
+		[ROLE_CLIENT] = "client",
+		[ROLE_CLIENT_ZERO_COPY] = "client,zero-copy=yes"};
 	char device[256], reason[256];
 	struct port_dpdk_config config = {.device = device, .n_workers = 1, .mtu = 1500, .rx_pool = pool};
 	struct port *port;
 
 	(void)snprintf(device, sizeof device, "net_memif0,role=%s,socket=%s,socket-abstract=no,rsize=11",
-		role, socket);
+		words[role], socket);
 	port = port_dpdk_open(&config, reason, sizeof reason);
 	if (port == NULL) {
 		(void)fprintf(stderr, "%s\n", reason);
@@ -42,7 +53,7 @@ static struct port *open_memif(const char *role, const char *socket, struct rte_
 	return port;
 }
 
-// What the second process sends, from its parent's arguments: kind, payload length; none for swallowing only.
+// What the second process sends; nothing where it only swallows.
 struct load {
 	struct rte_mbuf *mbufs[BENCH_BURST];
 	bool sends;
@@ -64,7 +75,7 @@ static void make_load(struct load *load, struct rte_mempool *pool, const char *k
 	}
 }
 
-// The frames stay ours: the driver copies them and gives its reference back.
+// The frames stay ours: the driver gives its references back once they are copied.
 static void send_load(struct load *load, struct port *port)
 {
 	uint16_t n_sent;
@@ -76,7 +87,7 @@ static void send_load(struct load *load, struct port *port)
 		rte_mbuf_refcnt_update(load->mbufs[i], -1);
 }
 
-// Runs until its parent ends it.
+// Runs until its parent ends it. Its arguments: kind, payload length, role.
 int bench_generator(int argc, char **argv)
 {
 	static struct bench_station station;
@@ -86,11 +97,11 @@ int bench_generator(int argc, char **argv)
 	struct rte_mempool *pool;
 	struct port *port;
 
-	if (argc != 3)
+	if (argc != 4)
 		return 2;
 	bench_start_eal(sysconf(_SC_NPROCESSORS_ONLN) > 1 ? "1" : "0");
 	pool = bench_pool("generator");
-	port = open_memif("client", argv[0], pool);
+	port = open_memif((enum role)strtoul(argv[3], NULL, 10), argv[0], pool);
 	bench_open_station(&station, port, pool, 1);
 	make_load(&load, pool, argv[1], (uint16_t)strtoul(argv[2], NULL, 10));
 	while (getppid() == parent)
@@ -108,15 +119,34 @@ int bench_generator(int argc, char **argv)
 	return 0;
 }
 
-static pid_t start_generator(const char *socket, const char *kind, uint16_t payload_len)
+struct memif_row {
+	const char *name;
+	const char *kind; // what the generator sends
+	uint16_t payload_len;
+	enum role role; // of the measured process
+};
+
+// A server's socket is there before the client opens its end.
+static void wait_for_socket(const char *socket)
 {
-	char len[8];
+	uint64_t deadline_us = clock_now_us() + CONNECT_US;
+
+	while (access(socket, F_OK) != 0 && clock_now_us() < deadline_us)
+		(void)usleep(1000);
+}
+
+static pid_t start_generator(const char *socket, const struct memif_row *row)
+{
+	char len[8], role[8];
 	pid_t pid = fork();
 
 	SLUICE_ASSERT(pid >= 0);
 	if (pid == 0) {
-		(void)snprintf(len, sizeof len, "%u", payload_len);
-		(void)execl("/proc/self/exe", "bench-net", "--generator", socket, kind, len, (char *)NULL);
+		(void)snprintf(len, sizeof len, "%u", row->payload_len);
+		(void)snprintf(role, sizeof role, "%u",
+			row->role == ROLE_SERVER ? ROLE_CLIENT_ZERO_COPY : ROLE_SERVER);
+		(void)execl("/proc/self/exe", "bench-net", "--generator", socket, row->kind, len, role,
+			(char *)NULL);
 		_exit(127);
 	}
 	return pid;
@@ -227,24 +257,27 @@ static void connect(struct bench_station *station, struct net_path *path)
 	}
 }
 
-struct memif_row {
-	const char *name;
-	const char *kind; // what the generator sends
-	uint16_t payload_len;
-};
-
-static void measure_memif(struct measure *measure, const struct memif_row *row, const char *socket,
-	struct bench_station *station)
+static void measure_memif(
+	struct measure *measure, const struct memif_row *row, const char *socket, struct rte_mempool *pool)
 {
+	static struct bench_station station;
 	double rates[WINDOWS], costs[WINDOWS];
 	bool sends = strcmp(row->kind, "sink") == 0;
-	pid_t generator = start_generator(socket, row->kind, row->payload_len);
+	pid_t generator = 0;
 	struct net_path path;
 
-	connect(station, sends ? &path : NULL);
-	(void)run_window(station, sends ? &path : NULL, row->payload_len, WARM_UP_US);
+	if (row->role != ROLE_SERVER) {
+		generator = start_generator(socket, row);
+		wait_for_socket(socket);
+	}
+	bench_open_station(&station, open_memif(row->role, socket, pool), pool, 0);
+	if (row->role == ROLE_SERVER)
+		generator = start_generator(socket, row);
+	connect(&station, sends ? &path : NULL);
+	(void)run_window(&station, sends ? &path : NULL, row->payload_len, WARM_UP_US);
 	for (uint32_t i = 0; i < WINDOWS; i++) {
-		struct window window = run_window(station, sends ? &path : NULL, row->payload_len, WINDOW_US);
+		struct window window = run_window(
+			&station, sends ? &path : NULL, row->payload_len, WINDOW_US);
 
 		rates[i] = (double)window.n_packets / window.seconds;
 		costs[i] = window.n_busy_packets != 0
@@ -254,16 +287,23 @@ static void measure_memif(struct measure *measure, const struct memif_row *row, 
 	(void)kill(generator, SIGKILL);
 	(void)waitpid(generator, NULL, 0);
 	report(measure, row->name, rates, costs);
+	net_stop(station.net);
+	port_close(station.port);
+	arena_destroy(&station.arena);
+	(void)unlink(socket); // a server that was killed leaves it
 }
 
 void bench_rows_memif(struct measure *measure)
 {
 	static const struct memif_row rows[] = {
-		{"memif_echo_64", "echo", 22},
-		{"memif_rx_64", "tcp", 10},
-		{"memif_rx_1500", "tcp", 1448},
-		{"memif_tx_64", "sink", 10},
-		{"memif_tx_1500", "sink", 1448},
+		{"memif_echo_64", "echo", 22, ROLE_SERVER},
+		{"memif_rx_64", "tcp", 10, ROLE_SERVER},
+		{"memif_rx_1500", "tcp", 1448, ROLE_SERVER},
+		{"memif_tx_64", "sink", 10, ROLE_SERVER},
+		{"memif_tx_1500", "sink", 1448, ROLE_SERVER},
+		{"memif_client_echo_64", "echo", 22, ROLE_CLIENT},
+		{"memif_client_rx_1500", "tcp", 1448, ROLE_CLIENT},
+		{"memif_client_tx_1500", "sink", 1448, ROLE_CLIENT},
 	};
 	char folder[] = "/tmp/bench-net.XXXXXX", socket[64];
 	struct rte_mempool *pool;
@@ -272,18 +312,11 @@ void bench_rows_memif(struct measure *measure)
 	(void)snprintf(socket, sizeof socket, "%s/memif.sock", folder);
 	pool = bench_pool("memif");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		static struct bench_station station;
 		char rate[64];
 
 		(void)snprintf(rate, sizeof rate, "%s_rate", rows[i].name);
-		if (!measure_wants(measure, rate))
-			continue;
-		bench_open_station(&station, open_memif("server", socket, pool), pool, 0);
-		measure_memif(measure, &rows[i], socket, &station);
-		net_stop(station.net);
-		port_close(station.port);
-		arena_destroy(&station.arena);
+		if (measure_wants(measure, rate))
+			measure_memif(measure, &rows[i], socket, pool);
 	}
-	(void)unlink(socket);
 	(void)rmdir(folder);
 }

@@ -141,12 +141,24 @@ static void complete(struct lanes *lanes, struct lane_request *request, bool ok)
 	lanes->n_pending--;
 }
 
+// How many requests go together. Where half of them take half the time, who came first need not wait for the
+// few behind, who are joined by others meanwhile.
+static unsigned batch_len(const struct lanes *lanes, enum lane_op op)
+{
+	uint32_t n = lanes->queues[op].n;
+	unsigned half = lane_operations[op].half;
+
+	if (n >= LANES)
+		return LANES;
+	return half != 0 && n > half ? half : n;
+}
+
 // Takes up to eight requests off the queue and counts them as fired.
 static unsigned take_batch(
 	struct lanes *lanes, enum lane_op op, struct lane_request *requests[LANES], uint64_t now_tsc)
 {
 	struct lane_queue *queue = &lanes->queues[op];
-	unsigned n = queue->n < LANES ? queue->n : LANES;
+	unsigned n = batch_len(lanes, op);
 
 	for (unsigned i = 0; i < n; i++) {
 		requests[i] = queue_pop(queue);

@@ -2,6 +2,7 @@
 #include "net/port_dpdk.h"
 
 #include "base/assert.h"
+#include "net/memif_guard.h"
 #include "net/packet_pool.h"
 #include "net/wire.h"
 
@@ -27,7 +28,9 @@ struct port_dpdk {
 	struct port port;
 	uint16_t id; // DPDK's number of the device
 	bool hot_plugged;
+	bool guarded;                   // it is memif, whose peer may vanish
 	_Atomic uint64_t tx_unsendable; // frames that the driver refused for good, on any queue
+	struct memif_guard guard;
 };
 
 // What an opening that fails says.
@@ -79,6 +82,22 @@ static uint16_t dpdk_tx_burst(struct port *port, uint16_t queue, struct rte_mbuf
 	return n_sent;
 }
 
+static uint16_t memif_rx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	memif_guard_enter(&of(port)->guard);
+	n = dpdk_rx_burst(port, queue, mbufs, n);
+	memif_guard_leave(&of(port)->guard);
+	return n;
+}
+
+static uint16_t memif_tx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	memif_guard_enter(&of(port)->guard);
+	n = dpdk_tx_burst(port, queue, mbufs, n);
+	memif_guard_leave(&of(port)->guard);
+	return n;
+}
+
 static bool dpdk_link_up(struct port *port)
 {
 	struct rte_eth_link link;
@@ -105,6 +124,14 @@ static void dpdk_stats(struct port *port, struct port_stats *out)
 	};
 }
 
+static void stop_and_close(void *argument)
+{
+	const struct port_dpdk *dpdk = argument;
+
+	(void)rte_eth_dev_stop(dpdk->id);
+	(void)rte_eth_dev_close(dpdk->id);
+}
+
 static void dpdk_close(struct port *port)
 {
 	struct port_dpdk *dpdk = of(port);
@@ -113,8 +140,12 @@ static void dpdk_close(struct port *port)
 
 	if (dpdk->hot_plugged && rte_eth_dev_info_get(dpdk->id, &info) == 0)
 		device = info.device;
-	(void)rte_eth_dev_stop(dpdk->id);
-	(void)rte_eth_dev_close(dpdk->id);
+	if (dpdk->guarded) {
+		memif_guard_run_in_interrupt_thread(stop_and_close, dpdk);
+		memif_guard_remove(&dpdk->guard);
+	} else {
+		stop_and_close(dpdk);
+	}
 	if (device != NULL)
 		(void)rte_dev_remove(device);
 	free(dpdk);
@@ -123,6 +154,14 @@ static void dpdk_close(struct port *port)
 static const struct port_ops dpdk_ops = {
 	.rx_burst = dpdk_rx_burst,
 	.tx_burst = dpdk_tx_burst,
+	.link_up = dpdk_link_up,
+	.stats = dpdk_stats,
+	.close = dpdk_close,
+};
+
+static const struct port_ops memif_ops = {
+	.rx_burst = memif_rx_burst,
+	.tx_burst = memif_tx_burst,
 	.link_up = dpdk_link_up,
 	.stats = dpdk_stats,
 	.close = dpdk_close,
@@ -311,6 +350,11 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 	info->capabilities = choose_capabilities(&device, config);
 	info->mtu = config->mtu;
 	info->numa_node = rte_eth_dev_socket_id(dpdk->id);
+	if (strcmp(device.driver_name, "net_memif") == 0) {
+		memif_guard_add(&dpdk->guard);
+		dpdk->guarded = true;
+		dpdk->port.ops = &memif_ops;
+	}
 	info->tx_segments_max = 1;
 	if ((info->capabilities & PORT_CAN_MULTI_SEGMENT) != 0)
 		info->tx_segments_max = device.tx_desc_lim.nb_mtu_seg_max < device.tx_desc_lim.nb_seg_max
@@ -339,12 +383,13 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 struct port *port_dpdk_open(const struct port_dpdk_config *config, char *reason, size_t reason_len)
 {
 	struct opening opening = {.config = config, .reason = reason, .reason_len = reason_len};
-	struct port_dpdk *dpdk = calloc(1, sizeof *dpdk);
+	struct port_dpdk *dpdk = aligned_alloc(_Alignof(struct port_dpdk), sizeof *dpdk);
 
 	if (dpdk == NULL) {
 		(void)complain(&opening, "no memory");
 		return NULL;
 	}
+	memset(dpdk, 0, sizeof *dpdk);
 	dpdk->port.ops = &dpdk_ops;
 	if (!find_device(dpdk, &opening)) {
 		free(dpdk);

@@ -322,6 +322,40 @@ def a_dataplane_that_dies_is_started_again(site):
 
 
 @with_site
+def a_lost_dataplane_gets_back_what_was_set(site):
+    """Under traffic: it is killed, another takes over, and certificates that are in no file are served again, and shown so."""
+    site.start()
+    first = site.running()['dataplane_pid']
+    other = site.make_certificate('spare.tmp', 'other.example.org')
+    assert site.ctl('new', 'ssl', 'cert', 'other').returncode == 0
+    assert site.ctl('set', 'ssl', 'cert', 'other', '<<', payload=other).returncode == 0
+    assert site.ctl('commit', 'ssl', 'cert', 'other').returncode == 0
+
+    def serves(host):
+        return f'CN = {host}' in site.lab.inside(site.namespace, 'timeout', '3', 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', host,
+                                                 check=False).stdout
+    with Traffic(site):
+        wait_for(lambda: serves('other.example.org'), 'the certificate')
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: site.info().get('dataplane_pid', first) != first, 'another dataplane')
+    assert site.running()['dataplane_losses'] == 1
+    with Traffic(site):  # not one connection fails once it runs
+        wait_for(lambda: serves('other.example.org'), 'the certificate that is in no file')
+        assert site.json('show', 'cert', 'other')['saved'] is False
+    # A drained server gets no new connection; a client is told by the end of its own.
+    assert site.ctl('drain', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'draining', 'the server to be drained')
+    before = site.json('show', 'backend')[0]['connections']
+    ended = site.lab.inside(site.namespace, 'timeout', '10', 'openssl', 's_client', '-quiet', '-connect', '198.51.100.1:443', check=False)
+    assert ended.returncode != 124, 'a connection that goes nowhere stays'
+    assert site.json('show', 'backend')[0]['connections'] == before > 0
+    assert site.ctl('enable', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'up', 'the server to be back')
+    with Traffic(site, clients=1):
+        pass
+
+
+@with_site
 def attached_it_starts_nothing(site):
     site.start('--attach')
     assert site.info()['dataplane'] == 'down' and site.info()['dataplane_starts'] == 0
@@ -717,7 +751,7 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
     assert loaded['status'] == 'success' and loaded['data']['groups'], loaded
 
 
-TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
+TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, a_lost_dataplane_gets_back_what_was_set, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
          a_refused_start_is_said, operators_act_on_what_runs, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
          certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,

@@ -6,6 +6,7 @@ import struct
 import time
 
 import lab
+from memif_peer import MemifPeer
 
 COUNT = int(os.environ.get('SLUICE_PINGS', '10000'))
 
@@ -247,6 +248,24 @@ def two_dataplanes_over_memif(laboratory):
         stop_clean(process, link)
 
 
+def memif_peer_vanishes_in_mid_burst(laboratory):
+    """Again and again a peer offers a full ring and is gone while it is being copied; the driver then unmaps its memory."""
+    process, link = laboratory.dataplane(laboratory.namespace('a'))
+    page = lab.CounterPage(link.start(lab.dataplane_record(laboratory.tag, lab.cores(1), poll=1),
+                                      lab.port_record('memif', memif_device(laboratory, 'server')), lab.address_record(0, '198.51.100.1/24')))
+    # On the worker's core the driver's thread preempts the worker wherever it just is, as often inside a burst as not.
+    for thread in os.listdir(f'/proc/{process.pid}/task'):
+        with open(f'/proc/{process.pid}/task/{thread}/comm', encoding='ascii') as name:
+            if name.read().strip() == 'eal-intr-thread':
+                os.sched_setaffinity(int(thread), lab.cores(1))
+    for _ in range(max(20, COUNT // 500)):
+        peer = MemifPeer(f'{laboratory.folder}/memif.sock')
+        peer.fill(b'\xff' * 1500)
+        peer.close()
+    wait_for(lambda: page.total()['net_rx_packets'] > 0, 'frames')
+    stop_clean(process, link)
+
+
 def memif_bridge(laboratory):
     """The kernel's ping, bridged by testpmd from a veth to memif: a peer of the dataplane's memif that is not ours."""
     one, other = laboratory.namespace('a'), laboratory.namespace('b')
@@ -276,4 +295,4 @@ if __name__ == '__main__':
     lab.need('ping', 'arping', 'ethtool', 'dpdk-testpmd')
     lab.main([tap_both_families, tap_with_huge_pages, tap_busy_poll, several_workers_share_one_queue, veth_af_packet, veth_af_xdp,
               veth_vlan, several_addresses_and_a_gateway, neighbor_gone_and_back, address_conflict_is_reported,
-              a_snooping_bridge_knows_our_groups, a_snooping_bridge_of_version_1_too, two_dataplanes_over_memif, memif_bridge])
+              a_snooping_bridge_knows_our_groups, a_snooping_bridge_of_version_1_too, two_dataplanes_over_memif, memif_peer_vanishes_in_mid_burst, memif_bridge])

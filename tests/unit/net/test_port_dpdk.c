@@ -3,12 +3,17 @@
 // The DPDK body of the port seam on devices that need no hardware and no kernel: ring (its own loop), null
 // (which has RSS), and devices that don't exist.
 #include "lab.h"
+#include "net/memif_guard.h"
 #include "net/packet_pool.h"
 #include "net/port_dpdk.h"
 #include "seam/cmocka_all.h"
 
+#include <rte_alarm.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 enum {
 	N_BUFFERS = 8191
@@ -151,6 +156,72 @@ static void reason_is_cut(void **state)
 	assert_non_null(memchr(reason, 0, sizeof reason));
 }
 
+// What EAL's interrupt thread does when a memif peer is gone.
+struct unmapping {
+	void *page;
+	atomic_bool begun;
+	atomic_bool done;
+};
+
+static void unmap(void *argument)
+{
+	struct unmapping *unmapping = argument;
+
+	atomic_store(&unmapping->begun, true);
+	(void)munmap(unmapping->page, 4096);
+	atomic_store(&unmapping->done, true);
+}
+
+static void begin_unmapping(struct unmapping *unmapping)
+{
+	*unmapping = (struct unmapping){
+		.page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+	assert_ptr_not_equal(unmapping->page, MAP_FAILED);
+	assert_int_equal(rte_eal_alarm_set(1, unmap, unmapping), 0);
+	while (!atomic_load(&unmapping->begun))
+		(void)sched_yield();
+}
+
+static void memory_of_a_peer_stays_until_the_burst_is_over(void **state)
+{
+	static struct memif_guard guard;
+	struct unmapping unmapping;
+
+	(void)state;
+	memif_guard_add(&guard);
+	memif_guard_enter(&guard);
+	begin_unmapping(&unmapping);
+	for (uint32_t i = 0; i < 1000; i++)
+		(void)sched_yield();
+	assert_false(atomic_load(&unmapping.done));
+	assert_int_equal(*(volatile char *)unmapping.page, 0);
+	// Other threads don't wait.
+	assert_int_equal(munmap(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096), 0);
+	memif_guard_leave(&guard);
+	// The next burst finds the device without a peer and touches nothing, so nobody waits for it.
+	memif_guard_enter(&guard);
+	while (!atomic_load(&unmapping.done))
+		(void)sched_yield();
+	memif_guard_leave(&guard);
+	memif_guard_remove(&guard);
+}
+
+static void nobody_waits_for_what_is_outside_or_gone(void **state)
+{
+	static struct memif_guard outside, gone;
+	struct unmapping unmapping;
+
+	(void)state;
+	memif_guard_add(&outside);
+	memif_guard_add(&gone);
+	memif_guard_enter(&gone);
+	memif_guard_remove(&gone);
+	begin_unmapping(&unmapping);
+	while (!atomic_load(&unmapping.done))
+		(void)sched_yield();
+	memif_guard_remove(&outside);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -168,6 +239,8 @@ int main(void)
 		cmocka_unit_test(rss_gives_each_worker_a_queue),
 		cmocka_unit_test(refusals_say_what_and_where),
 		cmocka_unit_test(reason_is_cut),
+		cmocka_unit_test(memory_of_a_peer_stays_until_the_burst_is_over),
+		cmocka_unit_test(nobody_waits_for_what_is_outside_or_gone),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
