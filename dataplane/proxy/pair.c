@@ -180,6 +180,9 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 		tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_12, 1);
 	counter_inc(proxy->counters,
 		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
+	counter_add(proxy->counters, COUNTER_PROXY_HANDSHAKE_US, proxy->now_us - pair->handshake_us);
+	counter_observe(
+		proxy->counters, COUNTER_PROXY_HANDSHAKE_LE_7, 7, 17, proxy->now_us - pair->handshake_us);
 	proxy_log_session(proxy, pair);
 	// A ticket that opened and was of no use after all pays like a full handshake, as far as there is
 	// credit.

@@ -322,6 +322,40 @@ def a_dataplane_that_dies_is_started_again(site):
 
 
 @with_site
+def a_lost_dataplane_gets_back_what_was_set(site):
+    """Under traffic: it is killed, another takes over, and certificates that are in no file are served again, and shown so."""
+    site.start()
+    first = site.running()['dataplane_pid']
+    other = site.make_certificate('spare.tmp', 'other.example.org')
+    assert site.ctl('new', 'ssl', 'cert', 'other').returncode == 0
+    assert site.ctl('set', 'ssl', 'cert', 'other', '<<', payload=other).returncode == 0
+    assert site.ctl('commit', 'ssl', 'cert', 'other').returncode == 0
+
+    def serves(host):
+        return f'CN = {host}' in site.lab.inside(site.namespace, 'timeout', '3', 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', host,
+                                                 check=False).stdout
+    with Traffic(site):
+        wait_for(lambda: serves('other.example.org'), 'the certificate')
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: site.info().get('dataplane_pid', first) != first, 'another dataplane')
+    assert site.running()['dataplane_losses'] == 1
+    with Traffic(site):  # not one connection fails once it runs
+        wait_for(lambda: serves('other.example.org'), 'the certificate that is in no file')
+        assert site.json('show', 'cert', 'other')['saved'] is False
+    # A drained server gets no new connection; a client is told by the end of its own.
+    assert site.ctl('drain', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'draining', 'the server to be drained')
+    before = site.json('show', 'backend')[0]['connections']
+    ended = site.lab.inside(site.namespace, 'timeout', '10', 'openssl', 's_client', '-quiet', '-connect', '198.51.100.1:443', check=False)
+    assert ended.returncode != 124, 'a connection that goes nowhere stays'
+    assert site.json('show', 'backend')[0]['connections'] == before > 0
+    assert site.ctl('enable', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'up', 'the server to be back')
+    with Traffic(site, clients=1):
+        pass
+
+
+@with_site
 def attached_it_starts_nothing(site):
     site.start('--attach')
     assert site.info()['dataplane'] == 'down' and site.info()['dataplane_starts'] == 0
@@ -655,12 +689,25 @@ def scrape(site, path='/metrics'):
     return site.lab.inside(site.namespace, 'curl', '-sf', '-m', '10', f'http://127.0.0.1:{METRICS_PORT}{path}').stdout
 
 
+def check_names_in_monitoring(families):
+    """What alert rules and dashboard ask for is there. Families without a sample (nothing has failed yet) have their name."""
+    known = {'counter': ('_total',), 'histogram': ('_bucket', '_sum', '_count'), 'info': ('_info',)}
+    names = {name + suffix for name, family in families.items() for suffix in known.get(family.type, ('',))}
+    for file in ('sluice-alerts.yml', 'sluice-dashboard.json'):
+        with open(os.path.join(lab.ROOT, 'control/monitoring', file), encoding='utf-8') as f:
+            used = set(re.findall(r'\bsluice_[a-z0-9_]+', f.read()))
+        # What ends in '_' is the beginning of a pattern.
+        unknown = {name for name in used if not (name in names or name.endswith('_') and any(n.startswith(name) for n in names))}
+        assert used and not unknown, (file, sorted(unknown))
+
+
 @with_site
 def metrics_are_read_by_others(site):
-    lab.need('prometheus', 'curl')
+    lab.need('prometheus', 'promtool', 'curl')
     site.start()
     site.running()
-    give_tap(site)
+    with Traffic(site):
+        pass
     ping(site.lab, site.namespace, '198.51.100.1', count=100)
     sys.path.append('/usr/lib/python3/dist-packages')  # Debian's, whichever interpreter this is
     try:
@@ -671,11 +718,21 @@ def metrics_are_read_by_others(site):
     families = {family.name: family for family in parser.text_string_to_metric_families(scrape(site))}
     assert families['sluice_dataplane_up'].samples[0].value == 1
     assert families['sluice_net_rx_packets'].samples[0].labels == {'core': '0'}
+    histograms = {name: {sample.name[len(name) + 1:]: sample.value for sample in family.samples if sample.name != f'{name}_bucket'}
+                  for name, family in families.items() if family.type == 'histogram'}
+    assert set(histograms) == {f'sluice_{name}' for name in ('handshake_seconds', 'lane_wait_seconds', 'lane_occupancy', 'rx_burst_packets')}
+    assert 0 < histograms['sluice_rx_burst_packets']['count'] <= histograms['sluice_rx_burst_packets']['sum'], histograms
+    handshakes = histograms['sluice_handshake_seconds']
+    assert 0 < handshakes['sum'] / handshakes['count'] < 10, handshakes
+    waits, filled = histograms['sluice_lane_wait_seconds'], histograms['sluice_lane_occupancy']
+    assert waits['count'] > 0 and filled['sum'] <= 8 * filled['count'], histograms
     assert families['sluice_net_rx_packets'].samples[0].value >= 100
     assert families['sluice_certificate_not_after_seconds'].samples[0].labels['certificate'] == f'{site.folder}/a.pem'
     assert site.lab.inside(site.namespace, 'curl', '-s', '-o', '/dev/null', '-w', '%{http_code}',
                            f'http://127.0.0.1:{METRICS_PORT}/other').stdout == '404'
     rules = os.path.join(lab.ROOT, 'control/monitoring/sluice-alerts.yml')
+    lab.run('promtool', 'check', 'rules', rules)
+    check_names_in_monitoring(families)
     config = os.path.join(site.folder, 'prometheus.yml')
     with open(config, 'w', encoding='ascii') as f:
         f.write(f'''
@@ -694,7 +751,7 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
     assert loaded['status'] == 'success' and loaded['data']['groups'], loaded
 
 
-TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
+TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, a_lost_dataplane_gets_back_what_was_set, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
          a_refused_start_is_said, operators_act_on_what_runs, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
          certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,
