@@ -297,7 +297,9 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 	if (dataplane->counter_page.start != NULL)
 		counter_page_destroy(&dataplane->counter_page);
 	dataplane->running = false;
-	eal_stop();
+	// EAL is not taken down: its interrupt thread can't be stopped, and looks at memory that would be
+	// gone (the memif driver leaves its listener registered). The process ends now, and all of it with
+	// that.
 	return n_leaked > n_kept ? n_leaked - n_kept : 0;
 }
 

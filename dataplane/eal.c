@@ -157,8 +157,3 @@ void eal_hush(void)
 {
 	(void)rte_log_set_level_pattern("pmd.*", RTE_LOG_EMERG);
 }
-
-void eal_stop(void)
-{
-	(void)rte_eal_cleanup();
-}

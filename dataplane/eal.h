@@ -21,5 +21,3 @@ bool eal_start(const struct config *config, struct eal *out_eal, bool *out_fatal
 // From now on drivers say nothing: what they can't undo at the end, because they are not root any more, goes
 // away with the process or is replaced by the next start.
 void eal_hush(void);
-
-void eal_stop(void);

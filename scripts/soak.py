@@ -102,6 +102,7 @@ def bench(_seconds):
     build('build')
     yield 'bench/run', ['bench/run', '--quick', '--json', 'build/run.json'], {}
     yield 'bench/compare', ['bench/compare', '--quick', '--json', 'build/compare.json'], {}
+    yield 'bench/certificates.py', ['bench/certificates.py', '--runs', '1', '--json', 'build/certificates.json', '5000'], {}
     yield 'bench/report', ['bench/report', 'build/run.json', 'build/compare.json', '-o', 'build/report.html'], {}
 
 

@@ -195,6 +195,8 @@ def with_site(test):
 
 def give_tap(site):
     wait_for_device(site.lab, site.namespace, 'sluice0')
+    if '198.51.100.2/' in site.lab.inside(site.namespace, 'ip', 'addr', 'show', 'dev', 'sluice0').stdout:
+        return
     give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24', '198.51.100.20/24')
     usable(site.lab, site.namespace, '198.51.100.1')
 
@@ -351,8 +353,8 @@ def a_lost_dataplane_gets_back_what_was_set(site):
     assert site.json('show', 'backend')[0]['connections'] == before > 0
     assert site.ctl('enable', 'server', 'web/198.51.100.20:80').returncode == 0
     wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'up', 'the server to be back')
-    with Traffic(site, clients=1):
-        pass
+    with Traffic(site, clients=1) as traffic:
+        wait_for(lambda: traffic.handshakes() > traffic.first + 4, 'connections')
 
 
 @with_site
