@@ -320,7 +320,7 @@ struct ipc_dataplane {
 	uint8_t huge_pages;              // 0: never; 1: when enough are free
 	uint8_t reserved[2];
 	uint32_t n_connections; // proxied at once, of all workers together; 0: 65,536
-	uint32_t user_id;       // what every thread runs as once the ports are open; 0: root without capabilities
+	uint32_t user_id; // what every thread runs as once the ports are open; 0: root without capabilities
 	uint32_t group_id;
 	uint32_t reserved2;
 };
