@@ -9,6 +9,9 @@
 //   tcp_segment_tsc       an in-order data segment of 1,448 bytes, in on one connection and out on another,
 //   with
 //                         their acknowledgements out and in: the cost of one proxied segment
+//   tcp_segment_scattered_tsc  a segment of 500 bytes on each of 32,768 connections in no order, so that
+//   nothing
+//                         of them is in the near caches: in, its acknowledgement out, both ends together
 //   tcp_pure_ack_tsc      building one and taking one
 //   tcp_open_close_*      a connection from SYN to the last acknowledgement of its FIN, without data
 //   tcp_bytes_per_idle_connection, tcp_held   N connections opened and held
@@ -41,6 +44,10 @@ enum {
 	HELD_DEFAULT = 1000000,
 	HELD_QUICK = 50000,
 	PORTS_PER_LISTENER = 28000,
+	SCATTERED = 32768,
+	SCATTERED_STRIDE = 12345, // prime to it
+	SCATTERED_AT_ONCE = 32,
+	SCATTERED_PER_SAMPLE = 2048,
 	SAMPLES_MAX = 64
 };
 
@@ -356,24 +363,16 @@ static void open_close_rows(struct measure *measure, uint32_t n_samples)
 
 // --- many ---
 
-static void held_rows(struct measure *measure, uint32_t n_held)
+// Opens n connections; the handles of both sides go where there is an array, in no common order.
+static void open_many(uint32_t n, struct tcp_handle *out_handles[2])
 {
-	struct tcp_config one, two;
 	uint32_t n_open = 0, n_accepted = 0, n_listeners = 0;
 
-	if (!measure_wants(measure, "tcp_held"))
-		return;
-	open_twin(n_held, 0);
-	one = options.tcp[0];
-	two = one;
-	one.n_conns = 1 << 19;
-	two.n_conns = 1 << 20;
-	measure_value(measure, "tcp_bytes_per_idle_connection", "bytes",
-		(double)(tcp_footprint(&two) - tcp_footprint(&one)) / (1 << 19));
-	while (n_accepted < n_held) {
+	while (n_accepted < n) {
 		struct tcp_ready ready[64];
+		uint32_t n_ready;
 
-		for (uint32_t i = 0; i < OPENS_AT_ONCE && n_open < n_held; i++, n_open++) {
+		for (uint32_t i = 0; i < OPENS_AT_ONCE && n_open < n; i++, n_open++) {
 			struct tcp_connect request = {.local = twin.stacks[0].v4,
 				.remote = twin.stacks[1].v4,
 				.local_port = (uint16_t)(20000 + n_open % PORTS_PER_LISTENER),
@@ -385,6 +384,8 @@ static void held_rows(struct measure *measure, uint32_t n_held)
 					tcp_listen(tcp_of(1), NULL, (uint16_t)(PORT + n_listeners++), 0));
 			SLUICE_ASSERT(tcp_connect(tcp_of(0), &request, clock_now_us(), &conn) ==
 				      TCP_CONNECT_STARTED);
+			if (out_handles != NULL)
+				out_handles[0][n_open] = tcp_conn_handle(tcp_of(0), conn);
 		}
 		for (uint32_t side = 0; side < 2; side++) {
 			receive(side);
@@ -392,8 +393,87 @@ static void held_rows(struct measure *measure, uint32_t n_held)
 			clock_virtual_advance(TURN_US);
 		}
 		(void)tcp_ready_burst(tcp_of(0), ready, 64);
-		n_accepted += tcp_ready_burst(tcp_of(1), ready, 64);
+		n_ready = tcp_ready_burst(tcp_of(1), ready, 64);
+		for (uint32_t i = 0; i < n_ready && out_handles != NULL; i++)
+			out_handles[1][n_accepted + i] = ready[i].handle;
+		n_accepted += n_ready;
 	}
+}
+
+// One turn of a worker that has a segment for each of a few connections.
+static void scattered_turn(struct rte_mbuf *record, const struct tcp_handle *handles, uint32_t first)
+{
+	struct tcp_ready ready[SCATTERED_AT_ONCE];
+	struct tcp_piece piece;
+	uint64_t start = rte_rdtsc();
+	uint32_t n_ready;
+
+	for (uint32_t i = 0; i < SCATTERED_AT_ONCE; i++) {
+		uint32_t at = (uint32_t)((uint64_t)(first + i) * SCATTERED_STRIDE % SCATTERED);
+
+		rte_mbuf_refcnt_update(record, 1);
+		SLUICE_ASSERT(tcp_send(tcp_of(0), tcp_conn_at(tcp_of(0), handles[at]), record, 0, 500));
+	}
+	spent[0].owner += rte_rdtsc() - start;
+	send_out(0);
+	clock_virtual_advance(TURN_US);
+	receive(1);
+	start = rte_rdtsc();
+	n_ready = tcp_ready_burst(tcp_of(1), ready, SCATTERED_AT_ONCE);
+	for (uint32_t i = 0; i < n_ready; i++) {
+		(void)tcp_peek(ready[i].conn, &piece, 1);
+		tcp_consume(tcp_of(1), ready[i].conn, tcp_readable(ready[i].conn));
+	}
+	spent[1].owner += rte_rdtsc() - start;
+	clock_virtual_advance(50000); // acknowledgements that were put off
+	send_out(1);
+	receive(0);
+	(void)tcp_ready_burst(tcp_of(0), ready, SCATTERED_AT_ONCE);
+}
+
+static void scattered_rows(struct measure *measure, uint32_t n_samples)
+{
+	static struct tcp_handle handles[2][SCATTERED];
+	struct tcp_handle *out_handles[2] = {handles[0], handles[1]};
+	double samples[SAMPLES_MAX];
+	struct rte_mbuf *record;
+	uint32_t first = 0;
+
+	if (!measure_wants(measure, "tcp_segment_scattered_tsc"))
+		return;
+	open_twin(SCATTERED, PORT_CAN_MULTI_SEGMENT);
+	open_many(SCATTERED, out_handles);
+	record = twin_app_buffer();
+	SLUICE_ASSERT(record != NULL && rte_pktmbuf_append(record, RECORD_LEN) != NULL);
+	for (uint32_t i = 0; i < n_samples; i++) {
+		memset(spent, 0, sizeof spent);
+		for (uint32_t k = 0; k < SCATTERED_PER_SAMPLE; k += SCATTERED_AT_ONCE)
+			scattered_turn(record, handles[0], first += SCATTERED_AT_ONCE);
+		samples[i] = 0;
+		for (uint32_t side = 0; side < 2; side++)
+			samples[i] += (double)(spent[side].input + spent[side].owner + spent[side].output);
+		samples[i] /= SCATTERED_PER_SAMPLE;
+	}
+	SLUICE_ASSERT(twin_count(&twin, 0, COUNTER_TCP_RETRANSMITTED) == 0);
+	report(measure, "tcp_segment_scattered_tsc", samples, n_samples);
+	rte_pktmbuf_free(record);
+	twin_close(&twin);
+}
+
+static void held_rows(struct measure *measure, uint32_t n_held)
+{
+	struct tcp_config one, two;
+
+	if (!measure_wants(measure, "tcp_held"))
+		return;
+	open_twin(n_held, 0);
+	one = options.tcp[0];
+	two = one;
+	one.n_conns = 1 << 19;
+	two.n_conns = 1 << 20;
+	measure_value(measure, "tcp_bytes_per_idle_connection", "bytes",
+		(double)(tcp_footprint(&two) - tcp_footprint(&one)) / (1 << 19));
+	open_many(n_held, NULL);
 	measure_value(measure, "tcp_held", "connections",
 		(double)(twin_count(&twin, 1, COUNTER_TCP_ESTABLISHED) -
 			 twin_count(&twin, 1, COUNTER_TCP_ENDED)));
@@ -424,6 +504,7 @@ int main(int argc, char **argv)
 	bulk_rows(measure, measure_options.n_samples, 0, "_copied");
 	bulk_rows(measure, measure_options.n_samples,
 		PORT_CAN_TX_CHECKSUM | PORT_CAN_MULTI_SEGMENT | PORT_CAN_TSO, "_tso");
+	scattered_rows(measure, measure_options.n_samples);
 	ack_rows(measure, measure_options.n_samples);
 	open_close_rows(measure, measure_options.n_samples);
 	held_rows(measure, n_held);

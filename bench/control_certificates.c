@@ -2,7 +2,7 @@
 //
 // How long the control process takes for many certificates: reads, parses, checks and indexes them, as at a
 // start. Makes them first, in a folder of its own: ECDSA P-256 by default, RSA-2048 (one key for all) with
-// --rsa, chain and key in one file each.
+// --rsa, chain and key in one file each. With --make FOLDER it only makes them, for bench/certificates.py.
 #include "cert_set.h"
 #include "config.h"
 
@@ -142,12 +142,19 @@ int main(int argc, char **argv)
 	unsigned n = N_DEFAULT;
 	bool json = false;
 	bool rsa = false;
+	const char *make = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		json = json || strcmp(argv[i], "--json") == 0;
 		rsa = rsa || strcmp(argv[i], "--rsa") == 0;
-		if (argv[i][0] != '-')
+		if (strcmp(argv[i], "--make") == 0 && i + 1 < argc)
+			make = argv[++i];
+		else if (argv[i][0] != '-')
 			n = (unsigned)strtoul(argv[i], NULL, 10);
+	}
+	if (n != 0 && make != NULL) {
+		make_files(make, n, rsa);
+		return 0;
 	}
 	if (n == 0 || mkdtemp(folder) == NULL)
 		return 2;

@@ -84,6 +84,11 @@ static bool same_port(const struct config_port *a, const struct config_port *b)
 	return true;
 }
 
+static bool same_user(const struct config_dataplane *a, const struct config_dataplane *b)
+{
+	return strcmp(a->user != NULL ? a->user : "", b->user != NULL ? b->user : "") == 0;
+}
+
 bool config_needs_restart(const struct config *running, const struct config *next, const char **out_key)
 {
 	const struct config_dataplane *a = &running->dataplane;
@@ -98,6 +103,7 @@ bool config_needs_restart(const struct config *running, const struct config *nex
 		   : a->poll != b->poll                ? "dataplane.poll"
 		   : a->huge_pages != b->huge_pages    ? "dataplane.huge-pages"
 		   : strcmp(a->socket, b->socket) != 0 ? "dataplane.socket"
+		   : !same_user(a, b)                  ? "dataplane.user"
 		   : ports_differ                      ? "dataplane.ports"
 						       : NULL;
 	return *out_key != NULL;

@@ -80,6 +80,7 @@ struct config_dataplane {
 	int start;      // enum config_start
 	const char *socket;
 	const char *program;
+	const char *user; // NULL: the one that packages make, or else nobody
 	struct config_port *ports;
 	size_t n_ports;
 };
@@ -396,6 +397,9 @@ void config_fault(const struct config *config, struct config_errors *errors, con
 void config_check_network(const struct config *config, struct config_errors *errors);
 bool config_is_own_address(const struct config *config, const struct address *address);
 bool config_is_reachable(const struct config *config, const struct address *address);
+
+// What dataplane.user says, as numbers. False when there is no such user.
+bool config_dataplane_user(const struct config *config, uint32_t *out_user_id, uint32_t *out_group_id);
 
 // The backend of that name, or CONFIG_NO_BACKEND.
 size_t config_find_backend(const struct config *config, const char *name);

@@ -408,6 +408,20 @@ static bool user_exists(const char *user)
 	return (user[0] != '\0' && strspn(user, "0123456789") == strlen(user)) || getpwnam(user) != NULL;
 }
 
+bool config_dataplane_user(const struct config *config, uint32_t *out_user_id, uint32_t *out_group_id)
+{
+	const char *name = config->dataplane.user;
+	const struct passwd *entry = getpwnam(name != NULL ? name : "sluice-dataplane");
+
+	if (entry == NULL && name == NULL)
+		entry = getpwnam("nobody");
+	if (entry == NULL || (entry->pw_uid == 0) != (entry->pw_gid == 0))
+		return false;
+	*out_user_id = entry->pw_uid;
+	*out_group_id = entry->pw_gid;
+	return true;
+}
+
 static void check_users(struct checking *checking, const char *key, const char *const *users, size_t n_users)
 {
 	char item[64];
@@ -434,6 +448,8 @@ static void check_control(struct checking *checking)
 	const struct config_control *control = &checking->config->control;
 	const char *mode = control->socket_mode;
 	const size_t mode_len = strlen(mode);
+	uint32_t user_id;
+	uint32_t group_id;
 
 	checking->path[0] = '\0';
 	check_socket_path(checking, "control.socket", control->socket);
@@ -447,6 +463,11 @@ static void check_control(struct checking *checking)
 	if (control->socket_group != NULL && getgrnam(control->socket_group) == NULL)
 		FAULT(checking, "control.socket-group", "found '%s'; allowed: a group of this machine",
 			control->socket_group);
+	if (!config_dataplane_user(checking->config, &user_id, &group_id))
+		FAULT(checking, "dataplane.user",
+			"found '%s'; allowed: a user of this machine with a group that "
+			"is not root's, or root",
+			checking->config->dataplane.user != NULL ? checking->config->dataplane.user : "none");
 	if (!user_exists(control->fetch_user))
 		FAULT(checking, "control.fetch-user", "found '%s'; allowed: a user of this machine",
 			control->fetch_user);

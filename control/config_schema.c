@@ -78,6 +78,11 @@ static const struct config_key keys_dataplane[] = {
 		.help = "The control link."),
 	KEY(dataplane, program, "program", PATH, .fallback = "/usr/sbin/sluice-dataplane",
 		.help = "What is started when no dataplane answers."),
+	KEY(dataplane, user, "user", STRING,
+		.help = "The user, by name, that every thread of the dataplane runs as once its ports are "
+			"open. "
+			"By default sluice-dataplane, or nobody where that does not exist. With root only "
+			"the capabilities are given up. Needs a restart of the dataplane."),
 	KEY(dataplane, ports, "ports", MAPPING, .shape = CONFIG_LIST, .min = 1, .max = 16, .required = true,
 		.child = &schema_port, .help = "Network ports. Need a restart of the dataplane."),
 };

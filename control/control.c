@@ -91,6 +91,9 @@ static void rotate_when_due(struct control *control, int64_t now_s)
 {
 	const int64_t rotate_s = (int64_t)(control->config->tls.tickets.rotate / 1000000);
 
+	ticket_keys_count(&control->ticket_keys,
+		counter_reader_total(&control->counters, COUNTER_TLS_TICKETS_SEALED) +
+			counter_reader_total(&control->counters, COUNTER_TLS_SESSION_IDS_MADE));
 	if (ticket_keys_due_s(&control->ticket_keys, now_s, rotate_s) != 0)
 		return;
 	if (control_rotate_ticket_keys(control))

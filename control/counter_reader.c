@@ -3,6 +3,7 @@
 
 #include "ipc.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -91,4 +92,47 @@ bool counter_is_gauge(enum counter id)
 	const size_t len = strlen(help);
 
 	return len > 5 && strcmp(help + len - 5, " now.") == 0;
+}
+
+// ---- Histograms ----------------------------------------------------------------------------------------
+
+static const struct histogram histograms[] = {
+#define LINEAR HISTOGRAM_LINEAR
+#define HISTOGRAM(metric, help, first, exponent, n_buckets, sum, unit) \
+	{metric, help, COUNTER_##first, exponent, n_buckets, COUNTER_##sum, HISTOGRAM_##unit},
+#include "histograms.def"
+#undef HISTOGRAM
+#undef LINEAR
+};
+
+const struct histogram *histogram_next(const struct histogram *histogram)
+{
+	const struct histogram *next = histogram == NULL ? histograms : histogram + 1;
+
+	return next < histograms + sizeof histograms / sizeof histograms[0] ? next : NULL;
+}
+
+double histogram_scale(const struct histogram *histogram, uint64_t tsc_hz)
+{
+	if (histogram->unit == HISTOGRAM_MICROSECONDS)
+		return 1e-6;
+	return histogram->unit == HISTOGRAM_TSC_TICKS && tsc_hz != 0 ? 1 / (double)tsc_hz : 1;
+}
+
+double histogram_bound(const struct histogram *histogram, unsigned bucket, uint64_t tsc_hz)
+{
+	if (histogram->exponent == HISTOGRAM_LINEAR)
+		return bucket + 1;
+	if (bucket + 1 == histogram->n_buckets)
+		return INFINITY;
+	return (double)(UINT64_C(1) << ((unsigned)histogram->exponent + bucket)) *
+	       histogram_scale(histogram, tsc_hz);
+}
+
+bool counter_is_bucket(enum counter id)
+{
+	for (const struct histogram *h = NULL; (h = histogram_next(h)) != NULL;)
+		if (id >= h->first && id < h->first + h->n_buckets)
+			return true;
+	return false;
 }

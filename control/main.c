@@ -159,10 +159,10 @@ int main(int argc, char **argv)
 	control.config_path = options.config_path;
 	control.attach_only = options.attach_only;
 	if (control_open(&control, &errors)) {
-		const bool starts_none = control.attach_only ||
-					 control.config->dataplane.start == CONFIG_START_NEVER;
+		const bool starts = !control.attach_only &&
+				    control.config->dataplane.start != CONFIG_START_NEVER;
 
-		if (starts_none && !privileges_drop())
+		if (!privileges_drop(starts))
 			LOG(&control.log, LOG_LEVEL_WARNING, "start",
 				"the capabilities that are not needed can't be dropped");
 		control_run(&control);

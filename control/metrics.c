@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -63,6 +64,8 @@ static void write_counters(const struct control *control, struct text *out)
 		const bool is_gauge = counter_is_gauge((enum counter)id);
 		struct text family = {0};
 
+		if (counter_is_bucket((enum counter)id))
+			continue;
 		text_printf(&family, "sluice_%s", name);
 		head(out, text_string(&family), is_gauge ? "gauge" : "counter",
 			counter_help((enum counter)id));
@@ -70,6 +73,44 @@ static void write_counters(const struct control *control, struct text *out)
 			text_printf(out, "sluice_%s%s{core=\"%u\"} %llu\n", name, is_gauge ? "" : "_total",
 				worker,
 				(unsigned long long)counter_reader_get(counters, worker, (enum counter)id));
+		text_free(&family);
+	}
+}
+
+// Buckets are cumulative in OpenMetrics. The count is what the buckets hold, so that the three agree although
+// the workers count on.
+static void write_histogram(const struct counter_reader *counters, const struct histogram *histogram,
+	uint32_t worker, struct text *out)
+{
+	const uint64_t tsc_hz = counters->page->tsc_hz;
+	const double sum = (double)counter_reader_get(counters, worker, histogram->sum) *
+			   histogram_scale(histogram, tsc_hz);
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < histogram->n_buckets; i++) {
+		const double bound = histogram_bound(histogram, i, tsc_hz);
+
+		n += counter_reader_get(counters, worker, (enum counter)(histogram->first + i));
+		if (isfinite(bound))
+			text_printf(out, "sluice_%s_bucket{core=\"%u\",le=\"%.9g\"} %llu\n",
+				histogram->metric, worker, bound, (unsigned long long)n);
+	}
+	text_printf(out, "sluice_%s_bucket{core=\"%u\",le=\"+Inf\"} %llu\n", histogram->metric, worker,
+		(unsigned long long)n);
+	text_printf(out, "sluice_%s_sum{core=\"%u\"} %.9g\n", histogram->metric, worker, n != 0 ? sum : 0);
+	text_printf(
+		out, "sluice_%s_count{core=\"%u\"} %llu\n", histogram->metric, worker, (unsigned long long)n);
+}
+
+static void write_histograms(const struct control *control, struct text *out)
+{
+	for (const struct histogram *h = NULL; (h = histogram_next(h)) != NULL;) {
+		struct text family = {0};
+
+		text_printf(&family, "sluice_%s", h->metric);
+		head(out, text_string(&family), "histogram", h->help);
+		for (uint32_t worker = 0; worker < counter_reader_n_workers(&control->counters); worker++)
+			write_histogram(&control->counters, h, worker, out);
 		text_free(&family);
 	}
 }
@@ -232,6 +273,7 @@ void metrics_write(const struct control *control, struct text *out)
 	write_certificates(control, out);
 	write_ticket_keys(control, out);
 	write_counters(control, out);
+	write_histograms(control, out);
 	write_listeners(control, out);
 	write_servers(control, out);
 	text_string_append(out, "# EOF\n");

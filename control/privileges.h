@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the control process gives up once it knows that it will start no dataplane: capabilities that only
-// that would need, and new privileges. It keeps its user, which may read the keys.
+// What the process gives up once its sockets are open.
 #pragma once
 
 #include <stdbool.h>
 
-// False: nothing was changed.
-bool privileges_drop(void);
+// Keeps the capabilities that control needs. One that starts dataplanes keeps in its bounding set what these
+// need until their ports are open, and has none of it itself; one that starts none can't get anything new.
+bool privileges_drop(bool starts_dataplanes);

@@ -93,6 +93,10 @@ void publish_start(const struct config *config, struct text *out_records)
 		.huge_pages = (uint8_t)dataplane->huge_pages,
 		.n_connections = (uint32_t)config->limits.connections};
 
+	// The check of the configuration found it; should it be gone by now, the dataplane refuses the
+	// record.
+	if (!config_dataplane_user(config, &record.user_id, &record.group_id))
+		record.user_id = record.group_id = UINT32_MAX;
 	copy_name(record.name, sizeof record.name, dataplane->name);
 	for (size_t i = 0; i < dataplane->n_workers; i++)
 		record.cores[i] = (uint16_t)dataplane->workers[i];

@@ -43,6 +43,7 @@ bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s)
 		key[TICKET_KEY_NEXT] = *made;
 		key[TICKET_KEY_PREVIOUS].in_role_s = key[TICKET_KEY_CURRENT].in_role_s = now_s;
 		keys->n_rotations++;
+		keys->n_seals = 0;
 	}
 	secret_free(made);
 	return well;
@@ -98,10 +99,18 @@ bool ticket_keys_take(struct ticket_keys *keys, int fd)
 	return well;
 }
 
+void ticket_keys_count(struct ticket_keys *keys, uint64_t n_seals)
+{
+	keys->n_seals += n_seals < keys->n_seals_counted ? n_seals : n_seals - keys->n_seals_counted;
+	keys->n_seals_counted = n_seals;
+}
+
 int64_t ticket_keys_due_s(const struct ticket_keys *keys, int64_t now_s, int64_t rotate_s)
 {
 	const int64_t age_s = now_s - keys->keys[TICKET_KEY_CURRENT].in_role_s;
 
+	if (keys->n_seals >= TICKET_KEY_SEALS_MAX)
+		return 0;
 	// A clock that went back makes the age negative: then it starts anew, rather than wait for the old
 	// time.
 	return age_s < 0 ? rotate_s : age_s >= rotate_s ? 0 : rotate_s - age_s;

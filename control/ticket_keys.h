@@ -24,6 +24,10 @@ enum {
 	TICKET_FINGERPRINT_LEN = 8
 };
 
+// Tickets are sealed under random nonces, of which a key may see 2^32 (NIST SP 800-38D 8.3): its turn ends
+// after half of them, however young it is.
+#define TICKET_KEY_SEALS_MAX (UINT64_C(1) << 31)
+
 struct ticket_key {
 	uint8_t name[TICKET_KEY_NAME_LEN];
 	uint8_t key[TICKET_KEY_LEN];
@@ -35,7 +39,9 @@ struct ticket_key {
 struct ticket_keys {
 	struct ticket_key *keys; // N_TICKET_KEYS of them, in secret memory
 	uint64_t n_rotations;
-	bool published; // some dataplane has had them
+	uint64_t n_seals;         // that the current key has made, as far as is known
+	uint64_t n_seals_counted; // of the running dataplane
+	bool published;           // some dataplane has had them
 };
 
 // A current and a next key. False when the system has no randomness.
@@ -48,7 +54,10 @@ bool ticket_keys_rotate(struct ticket_keys *keys, int64_t now_s) __attribute__((
 // then overwritten with zeros; the descriptor stays the caller's. False: it is not that; nothing was changed.
 bool ticket_keys_take(struct ticket_keys *keys, int fd) __attribute__((warn_unused_result));
 
-// Seconds until the current key has been so for rotate_s; 0 when it is time.
+// What the running dataplane has sealed since it started; less than before says that it is another one.
+void ticket_keys_count(struct ticket_keys *keys, uint64_t n_seals);
+
+// Seconds until the current key has been so for rotate_s; 0 when it is time, or when it is worn out.
 int64_t ticket_keys_due_s(const struct ticket_keys *keys, int64_t now_s, int64_t rotate_s);
 
 void ticket_key_fingerprint(const struct ticket_key *key, uint8_t out[static TICKET_FINGERPRINT_LEN]);

@@ -59,6 +59,11 @@ static bool decode_dataplane(struct decoder *decoder, const struct ipc_dataplane
 	if (dataplane->n_connections > CONFIG_CONNECTIONS_MAX)
 		return refuse(decoder->reason, "dataplane: %u connections; at most %d are possible",
 			dataplane->n_connections, CONFIG_CONNECTIONS_MAX);
+	if (dataplane->user_id == UINT32_MAX || dataplane->group_id == UINT32_MAX ||
+		(dataplane->user_id == 0) != (dataplane->group_id == 0))
+		return refuse(decoder->reason,
+			"dataplane: user %u with group %u; both are root's or neither is", dataplane->user_id,
+			dataplane->group_id);
 	decoder->dataplane_seen = true;
 	decoder->config->dataplane = *dataplane;
 	if (dataplane->n_connections == 0)

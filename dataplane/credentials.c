@@ -9,7 +9,6 @@
 #include "snapshot.h"
 
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 
 enum {
 	CHUNK_LEN = 8 << 20,
@@ -138,8 +137,8 @@ static bool load_key(struct credentials *credentials, const struct snapshot_priv
 	EVP_PKEY *pkey = key_record_read(head, numbers);
 	const size_t len = pkey != NULL ? private_key_footprint(pkey) : 0;
 	void *room = len != 0 ? take_room(credentials, len, &credential->key_chunk) : NULL;
-	bool well = room != NULL && private_key_load((struct mut_span){.data = room, .len = len}, pkey,
-					    credentials->lanes, &credential->key) == KEY_OK;
+	bool well = room != NULL && private_key_load_derived((struct mut_span){.data = room, .len = len},
+					    pkey, credentials->lanes, &credential->key) == KEY_OK;
 
 	if (room != NULL && !well)
 		leave_chunk(credentials, credential->key_chunk);
@@ -189,17 +188,6 @@ static bool read_chain(
 	return reader_done(&reader);
 }
 
-// Whether the leaf is the key's: control has checked it, but a wrong pair would fail every handshake.
-static bool leaf_matches(const struct private_key *key, struct span leaf)
-{
-	const uint8_t *der = leaf.data;
-	X509 *certificate = d2i_X509(NULL, &der, (long)leaf.len);
-	bool matches = certificate != NULL && private_key_matches_certificate(key, certificate);
-
-	X509_free(certificate);
-	return matches;
-}
-
 static bool add_certificate(struct credentials *credentials, const struct record *record, char *reason)
 {
 	struct snapshot_certificate head;
@@ -215,7 +203,8 @@ static bool add_certificate(struct credentials *credentials, const struct record
 	credential = find_any(credentials, head.id);
 	if (credential == NULL || credential->certificate != NULL)
 		return refuse(reason, "certificates: number %u has no key, or came before", head.id);
-	if (!leaf_matches(credential->key, chain.certificates[0]))
+	// Control has checked it, but a wrong pair would fail every handshake.
+	if (!private_key_matches_certificate(credential->key, chain.certificates[0]))
 		return refuse(reason, "certificates: number %u is not its key's", head.id);
 	len = tls_certificate_footprint(&chain);
 	room = take_room(credentials, len, &credential->certificate_chunk);

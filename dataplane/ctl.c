@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include "base/passed_fd.h"
+#include "stale_socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,36 +13,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// Whether somebody listens at the address: then it must not be taken away from them.
-static bool is_alive(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return alive;
-}
-
 bool ctl_open(struct ctl *ctl, const char *path, char *reason, size_t reason_len)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	mode_t mask;
 	int bound;
 
-	*ctl = (struct ctl){.listen_fd = -1, .control_fd = -1, .path = path};
+	*ctl = (struct ctl){.listen_fd = -1, .control_fd = -1, .path = path, .owner = geteuid()};
 	if (strlen(path) >= sizeof address.sun_path) {
 		(void)snprintf(reason, reason_len, "%s: a socket's path has at most %zu characters", path,
 			sizeof address.sun_path - 1);
 		return false;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (is_alive(&address)) {
+	if (!stale_socket_remove(path)) {
 		(void)snprintf(reason, reason_len,
-			"%s: another dataplane is running; stop it or use another --socket", path);
+			"%s: another dataplane is running, or something that is no socket is there; stop it "
+			"or "
+			"use another --socket",
+			path);
 		return false;
 	}
-	(void)unlink(path);
 	ctl->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ctl->listen_fd < 0) {
 		(void)snprintf(reason, reason_len, "socket: %s", strerror(errno));
@@ -86,8 +78,8 @@ void ctl_accept(struct ctl *ctl)
 	if (fd < 0)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) != 0 ||
-		(peer.uid != 0 && peer.uid != geteuid())) {
-		turn_away(fd, "the control process must run as root or as the dataplane's user");
+		(peer.uid != 0 && peer.uid != ctl->owner)) {
+		turn_away(fd, "the control process must run as root or as who started the dataplane");
 		return;
 	}
 	if (ctl->control_fd >= 0) {

@@ -12,11 +12,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct ctl {
 	int listen_fd;
 	int control_fd; // -1 when no control process is attached
 	const char *path;
+	uid_t owner; // who may attach, beside root: whoever started us
 };
 
 // A request that arrived. The descriptor (or -1) belongs to the caller.
@@ -47,5 +49,5 @@ bool ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *re
 
 void ctl_detach(struct ctl *ctl);
 
-// Ends the link and removes the socket.
+// Ends the link and removes the socket, if we may: who dropped root leaves the file to the next start.
 void ctl_close(struct ctl *ctl);

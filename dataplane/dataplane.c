@@ -2,11 +2,13 @@
 #include "dataplane.h"
 
 #include "base/clock.h"
+#include "confinement.h"
 #include "net/exchange.h"
 #include "net/net.h"
 #include "net/packet_pool.h"
 #include "net/port_dpdk.h"
 #include "refusal.h"
+#include "stale_socket.h"
 
 #include <errno.h>
 #include <rte_errno.h>
@@ -73,6 +75,23 @@ static bool make_pools(struct dataplane *dataplane, char *reason)
 	return true;
 }
 
+// The driver does not open a memif socket whose file is there; a dataplane that was killed, or that is no
+// longer root when it ends, leaves its own behind.
+static void remove_stale_memif(const char *device)
+{
+	static const char key[] = ",socket=";
+	const char *path = strstr(device, key);
+	char copy[IPC_DEVICE_MAX];
+
+	if (strncmp(device, "net_memif", 9) != 0 || strstr(device, ",socket-abstract=no") == NULL ||
+		path == NULL ||
+		(strstr(device, ",role=server") == NULL && strstr(device, ",role=master") == NULL))
+		return;
+	path += sizeof key - 1;
+	(void)snprintf(copy, sizeof copy, "%.*s", (int)strcspn(path, ","), path);
+	(void)stale_socket_remove(copy);
+}
+
 static bool open_ports(struct dataplane *dataplane, char *reason)
 {
 	const struct config *config = &dataplane->config;
@@ -86,6 +105,7 @@ static bool open_ports(struct dataplane *dataplane, char *reason)
 	for (uint32_t i = 0; i < config->n_ports; i++) {
 		char why[IPC_REASON_MAX / 2];
 
+		remove_stale_memif(config->ports[i].device);
 		port_config.device = config->ports[i].device;
 		port_config.mtu = config->ports[i].mtu;
 		dataplane->ports[i] = port_dpdk_open(&port_config, why, sizeof why);
@@ -194,6 +214,27 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 	return true;
 }
 
+static void tell_telemetry(struct dataplane *dataplane)
+{
+	dataplane->telemetry = (struct telemetry_facts){
+		.counters = &dataplane->counter_page,
+		.dataplane = &dataplane->config.dataplane,
+		.started_wall_us = dataplane->started_wall_us,
+		.tsc_hz = clock_tsc_hz(),
+		.n_ports = dataplane->config.n_ports,
+		.huge_pages = dataplane->eal.huge_pages,
+	};
+	telemetry_open(&dataplane->telemetry);
+}
+
+static bool confine(const struct dataplane *dataplane, char *reason)
+{
+	return confinement_complete(&(struct confinement){.user_id = dataplane->config.dataplane.user_id,
+					    .group_id = dataplane->config.dataplane.group_id,
+					    .calls = {.pci = dataplane->eal.pci}},
+		reason);
+}
+
 bool dataplane_start(struct dataplane *dataplane, const struct config *config, bool *out_fatal,
 	char reason[static IPC_REASON_MAX])
 {
@@ -202,9 +243,10 @@ bool dataplane_start(struct dataplane *dataplane, const struct config *config, b
 		return false;
 	if (make_pools(dataplane, reason) && open_ports(dataplane, reason) &&
 		make_net_config(dataplane, reason) && make_shared(dataplane, reason) &&
-		make_workers(dataplane, reason)) {
+		make_workers(dataplane, reason) && confine(dataplane, reason)) {
 		warn_of_distance(dataplane);
 		dataplane->started_wall_us = clock_wall_us();
+		tell_telemetry(dataplane);
 		dataplane->running = true;
 		return true;
 	}
@@ -230,6 +272,8 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 	uint64_t n_kept = 0;
 	uint64_t n_leaked;
 
+	eal_hush();
+	telemetry_close();
 	for (uint32_t i = 0; i < n_workers; i++)
 		atomic_store_explicit(&dataplane->workers[i].stop, true, memory_order_relaxed);
 	for (uint32_t i = 0; i < n_workers; i++)
@@ -253,7 +297,9 @@ uint64_t dataplane_stop(struct dataplane *dataplane)
 	if (dataplane->counter_page.start != NULL)
 		counter_page_destroy(&dataplane->counter_page);
 	dataplane->running = false;
-	eal_stop();
+	// EAL is not taken down: its interrupt thread can't be stopped, and looks at memory that would be
+	// gone (the memif driver leaves its listener registered). The process ends now, and all of it with
+	// that.
 	return n_leaked > n_kept ? n_leaked - n_kept : 0;
 }
 

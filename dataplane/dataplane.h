@@ -10,6 +10,7 @@
 #include "counter_page.h"
 #include "eal.h"
 #include "publication.h"
+#include "telemetry.h"
 #include "worker.h"
 
 struct dataplane {
@@ -28,6 +29,7 @@ struct dataplane {
 	struct port *ports[IPC_PORTS_MAX];
 	struct worker workers[IPC_WORKERS_MAX];
 	uint64_t started_wall_us;
+	struct telemetry_facts telemetry;
 };
 
 // Starts what the configuration says. False: `reason` says what, where and what to do; everything that was

@@ -6,11 +6,8 @@
 #include "deployment.h"
 
 #include "base/assert.h"
+#include "decoding.h"
 #include "proxy/proxy.h"
-#include "records.h"
-#include "refusal.h"
-#include "snapshot.h"
-#include "tally_page.h"
 #include "tls/names.h"
 
 enum {
@@ -20,32 +17,12 @@ enum {
 	CONNECTION_POLICY_SALT = 1,
 };
 
-struct decoding {
-	struct deployment *deployment;
-	struct credentials *credentials;
-	const struct net_config *net;
-	struct reader reader;
-	struct record record; // the current one
-	struct snapshot_head head;
-	char *reason;
-	uint64_t n_records;
-	struct snapshot_backend *backends; // as they came, for the listeners that use them
-	struct proxy_listener *listeners;
-	uint32_t n_listeners;
-	struct routing_rule *rules;
-	uint32_t n_rules, rules_max;
-	uint32_t *default_certificates; // of each TLS configuration
-	struct tls_name *names;
-	uint32_t n_names;
-};
-
-static void *take(struct decoding *decoding, size_t n, size_t len)
+void *decoding_take(struct decoding *decoding, size_t n, size_t len)
 {
 	return arena_alloc(&decoding->deployment->arena, n * len, 64);
 }
 
-// Goes to the next record, which must be of this type with a body of this width.
-static bool next(struct decoding *decoding, enum snapshot_record_type type, void *out_body, size_t body_len,
+bool decoding_next(struct decoding *decoding, enum snapshot_record_type type, void *out_body, size_t body_len,
 	struct span *out_tail)
 {
 	if (records_next(&decoding->reader, &decoding->record) != RECORDS_NEXT)
@@ -65,7 +42,7 @@ static bool next(struct decoding *decoding, enum snapshot_record_type type, void
 // Bytes copied into the arena: the records are unmapped when decoding is over.
 static struct span keep(struct decoding *decoding, struct span bytes)
 {
-	uint8_t *copy = take(decoding, bytes.len + 1, 1);
+	uint8_t *copy = decoding_take(decoding, bytes.len + 1, 1);
 
 	if (copy == NULL)
 		return span_of(NULL, 0);
@@ -74,165 +51,10 @@ static struct span keep(struct decoding *decoding, struct span bytes)
 	return span_of(copy, bytes.len);
 }
 
-// A name whose end was checked.
-static const char *keep_name(struct decoding *decoding, const char *name)
+const char *decoding_keep_name(struct decoding *decoding, const char *name)
 {
 	// The terminating zero is one more byte than keep copies, and memory of the arena is zero.
 	return (const char *)keep(decoding, span_of_string(name)).data;
-}
-
-// ---- backends
-// -------------------------------------------------------------------------------------------------------
-
-// The address of ours that a server is reached from: one of the network that it is in, else any of its
-// family.
-static bool choose_source(const struct net_config *net, const struct ip_addr *server, struct ip_addr *out)
-{
-	const struct net_address_config *any = NULL;
-
-	for (uint32_t i = 0; i < net->n_addresses; i++) {
-		const struct net_address_config *address = &net->addresses[i];
-
-		if (ip_addr_is_v4(&address->addr) != ip_addr_is_v4(server))
-			continue;
-		if (ip_addr_in_prefix(server, &address->addr, address->prefix_len)) {
-			*out = address->addr;
-			return true;
-		}
-		if (any == NULL && !ip_addr_is_link_local(&address->addr))
-			any = address;
-	}
-	if (any != NULL)
-		*out = any->addr;
-	return any != NULL;
-}
-
-static uint32_t use_server_row(
-	struct decoding *decoding, const struct snapshot_server *record, const char *backend)
-{
-	struct deployment *deployment = decoding->deployment;
-	char name[sizeof record->name + 1] = "";
-	uint32_t idx;
-
-	if (deployment->n_server_rows == DEPLOYMENT_SERVERS_MAX)
-		return 0;
-	memcpy(name, record->name, sizeof record->name);
-	idx = tally_page_use_server(deployment->tallies,
-		&(struct tally_server_id){
-			.backend = backend, .name = name, .address = record->address, .port = record->port});
-	deployment->server_rows[deployment->n_server_rows++] = idx;
-	return idx;
-}
-
-static bool read_server(struct decoding *decoding, const char *backend, struct upstream_server_config *out)
-{
-	struct snapshot_server record;
-	struct span tail;
-
-	if (!next(decoding, SNAPSHOT_SERVER, &record, sizeof record, &tail))
-		return false;
-	*out = (struct upstream_server_config){
-		.addr = ip_addr_from_bytes(record.address), .port = record.port, .weight = record.weight};
-	if (!ip_addr_is_unicast(&out->addr) || record.port == 0 || record.weight > UPSTREAM_WEIGHT_MAX ||
-		record.backup > 1 || record.drain > 1)
-		return refuse(decoding->reason,
-			"snapshot: backend '%s': a server's address, port, weight or use is impossible",
-			backend);
-	out->tally_idx = use_server_row(decoding, &record, backend);
-	out->backup = record.backup != 0;
-	out->drain = record.drain != 0;
-	return true;
-}
-
-static struct upstream_pool_config pool_config(const struct snapshot_backend *record)
-{
-	struct upstream_pool_config config;
-
-	upstream_pool_config_default(&config);
-	config.balance = (enum upstream_balance)record->balance;
-	config.connections_max = record->connections;
-	config.slow_start_us = (uint64_t)record->slow_start_ms * MS;
-	config.check_interval_us = record->check == SNAPSHOT_CHECK_TCP
-					   ? (uint64_t)record->check_interval_ms * MS
-					   : 0;
-	config.check_interval_down_us = config.check_interval_us;
-	config.rise = record->rise != 0 ? record->rise : config.rise;
-	config.fall = record->fall != 0 ? record->fall : config.fall;
-	return config;
-}
-
-// The source addresses, as many as the proxy spreads over.
-static bool read_sources(struct decoding *decoding, const struct snapshot_backend *backend,
-	struct proxy_backend *out, bool *out_given)
-{
-	struct snapshot_source source;
-	struct span tail;
-
-	out->n_locals = 0;
-	*out_given = backend->n_sources != 0;
-	for (uint32_t i = 0; i < backend->n_sources; i++) {
-		if (!next(decoding, SNAPSHOT_SOURCE, &source, sizeof source, &tail))
-			return false;
-		if (i < PROXY_SOURCES_MAX)
-			out->locals[out->n_locals++] = ip_addr_from_bytes(source.address);
-	}
-	return true;
-}
-
-static bool read_backend(struct decoding *decoding, uint32_t idx, struct proxy_backend *out)
-{
-	struct deployment_pool *pool = &decoding->deployment->pools[idx];
-	struct snapshot_backend *record = &decoding->backends[idx];
-	struct span tail;
-	bool source_given;
-
-	if (!next(decoding, SNAPSHOT_BACKEND, record, sizeof *record, &tail))
-		return false;
-	if (memchr(record->name, 0, sizeof record->name) == NULL || record->balance > SNAPSHOT_SOURCE_HASH ||
-		record->proxy > SNAPSHOT_PROXY_V2)
-		return refuse(decoding->reason, "snapshot: backend %u: a field is out of bounds", idx);
-	if (record->n_servers == 0 || record->n_servers > UPSTREAM_SERVERS_MAX)
-		return refuse(decoding->reason, "snapshot: backend '%s': %u servers; 1 to %d are possible",
-			record->name, record->n_servers, UPSTREAM_SERVERS_MAX);
-	pool->config = pool_config(record);
-	pool->n_servers = record->n_servers;
-	pool->servers = take(decoding, record->n_servers, sizeof *pool->servers);
-	if (pool->servers == NULL)
-		return refuse(decoding->reason, "snapshot: memory is short");
-	for (uint32_t i = 0; i < record->n_servers; i++)
-		if (!read_server(decoding, record->name, &pool->servers[i]))
-			return false;
-	out->name = keep_name(decoding, record->name);
-	out->proxy_protocol = (enum proxy_protocol_version)record->proxy;
-	if (!read_sources(decoding, record, out, &source_given))
-		return false;
-	if (!source_given && !choose_source(decoding->net, &pool->servers[0].addr, &out->locals[0]))
-		return refuse(decoding->reason,
-			"snapshot: backend '%s': no address of ours is of its servers' family", record->name);
-	if (!source_given)
-		out->n_locals = 1;
-	return true;
-}
-
-static bool read_backends(struct decoding *decoding)
-{
-	struct deployment *deployment = decoding->deployment;
-	const uint32_t n = decoding->head.n_backends;
-	struct proxy_backend *backends = take(decoding, n + 1, sizeof *backends);
-
-	deployment->pools = take(decoding, n + 1, sizeof *deployment->pools);
-	decoding->backends = take(decoding, n + 1, sizeof *decoding->backends);
-	deployment->server_rows = take(decoding, DEPLOYMENT_SERVERS_MAX, sizeof *deployment->server_rows);
-	if (backends == NULL || deployment->pools == NULL || decoding->backends == NULL ||
-		deployment->server_rows == NULL)
-		return refuse(decoding->reason, "snapshot: memory is short");
-	deployment->n_pools = n;
-	deployment->proxy.backends = backends;
-	deployment->proxy.n_backends = n;
-	for (uint32_t i = 0; i < n; i++)
-		if (!read_backend(decoding, i, &backends[i]))
-			return false;
-	return true;
 }
 
 // ---- listeners
@@ -247,8 +69,10 @@ static bool add_rule(struct decoding *decoding, uint32_t listener_idx, struct sp
 		return refuse(decoding->reason,
 			"snapshot: listener %u: a route to backend %u, which does not exist", listener_idx,
 			backend);
-	decoding->rules[decoding->n_rules++] = (struct routing_rule){
-		.listener_idx = listener_idx, .host = host, .alpn = alpn, .backend_idx = backend};
+	decoding->rules[decoding->n_rules++] = (struct routing_rule){.listener_idx = listener_idx,
+		.host = host,
+		.alpn = alpn,
+		.backend_idx = decoding->pool_idxs[backend]};
 	return true;
 }
 
@@ -260,7 +84,7 @@ static struct span route_host(
 
 	if (name->wildcard == 0)
 		return keep(decoding, tail);
-	pattern = take(decoding, tail.len + 2, 1);
+	pattern = decoding_take(decoding, tail.len + 2, 1);
 	if (pattern == NULL)
 		return span_of(NULL, 0);
 	memcpy(pattern, "*.", 2);
@@ -278,16 +102,16 @@ static bool read_route(struct decoding *decoding, uint32_t listener_idx)
 	struct span *hosts;
 	struct span tail;
 
-	if (!next(decoding, SNAPSHOT_ROUTE, &route, sizeof route, &tail))
+	if (!decoding_next(decoding, SNAPSHOT_ROUTE, &route, sizeof route, &tail))
 		return false;
 	if (route.n_names > RULES_PER_ROUTE_MAX || route.n_alpns > RULES_PER_ROUTE_MAX)
 		return refuse(decoding->reason, "snapshot: listener %u: a route with too many conditions",
 			listener_idx);
-	hosts = take(decoding, route.n_names + 1, sizeof *hosts);
+	hosts = decoding_take(decoding, route.n_names + 1, sizeof *hosts);
 	if (hosts == NULL)
 		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < route.n_names; i++) {
-		if (!next(decoding, SNAPSHOT_ROUTE_NAME, &name, sizeof name, &tail))
+		if (!decoding_next(decoding, SNAPSHOT_ROUTE_NAME, &name, sizeof name, &tail))
 			return false;
 		hosts[i] = route_host(decoding, &name, tail);
 		if (route.n_alpns == 0 &&
@@ -297,7 +121,7 @@ static bool read_route(struct decoding *decoding, uint32_t listener_idx)
 	for (uint32_t i = 0; i < route.n_alpns; i++) {
 		struct span protocol;
 
-		if (!next(decoding, SNAPSHOT_ROUTE_ALPN, &alpn, sizeof alpn, &tail))
+		if (!decoding_next(decoding, SNAPSHOT_ROUTE_ALPN, &alpn, sizeof alpn, &tail))
 			return false;
 		protocol = keep(decoding, tail);
 		for (uint32_t k = 0; k < (route.n_names != 0 ? route.n_names : 1); k++)
@@ -310,14 +134,14 @@ static bool read_route(struct decoding *decoding, uint32_t listener_idx)
 
 static bool read_alpns(struct decoding *decoding, uint32_t n, struct span *out_list)
 {
-	uint8_t *list = take(decoding, ALPN_LIST_MAX, 1);
+	uint8_t *list = decoding_take(decoding, ALPN_LIST_MAX, 1);
 	struct writer writer = writer_over(
 		(struct mut_span){.data = list, .len = list != NULL ? ALPN_LIST_MAX : 0});
 	struct snapshot_alpn alpn;
 	struct span tail;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!next(decoding, SNAPSHOT_ALPN, &alpn, sizeof alpn, &tail))
+		if (!decoding_next(decoding, SNAPSHOT_ALPN, &alpn, sizeof alpn, &tail))
 			return false;
 		if (tail.len == 0 || tail.len > SNAPSHOT_ALPN_MAX)
 			return refuse(decoding->reason, "snapshot: an ALPN protocol of %zu bytes", tail.len);
@@ -331,15 +155,15 @@ static bool read_alpns(struct decoding *decoding, uint32_t n, struct span *out_l
 
 static bool read_trusted(struct decoding *decoding, uint32_t n, struct proxy_listener *listener)
 {
-	struct ip_addr *prefixes = take(decoding, n + 1, sizeof *prefixes);
-	uint8_t *lens = take(decoding, n + 1, sizeof *lens);
+	struct ip_addr *prefixes = decoding_take(decoding, n + 1, sizeof *prefixes);
+	uint8_t *lens = decoding_take(decoding, n + 1, sizeof *lens);
 	struct snapshot_trusted trusted;
 	struct span tail;
 
 	if (prefixes == NULL || lens == NULL)
 		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++) {
-		if (!next(decoding, SNAPSHOT_TRUSTED, &trusted, sizeof trusted, &tail))
+		if (!decoding_next(decoding, SNAPSHOT_TRUSTED, &trusted, sizeof trusted, &tail))
 			return false;
 		prefixes[i] = ip_addr_from_bytes(trusted.prefix);
 		if (trusted.prefix_len > (ip_addr_is_v4(&prefixes[i]) ? 32 : 128))
@@ -356,7 +180,7 @@ static bool read_trusted(struct decoding *decoding, uint32_t n, struct proxy_lis
 }
 
 static void set_mail(
-	struct decoding *decoding, const struct snapshot_listener *record, struct proxy_listener *listener)
+	struct decoding *decoding, const struct snapshot_listener *record, struct listener_terms *terms)
 {
 	static const enum preamble_protocol protocols[] = {
 		[SNAPSHOT_SMTP] = PREAMBLE_SMTP,
@@ -364,7 +188,7 @@ static void set_mail(
 		[SNAPSHOT_POP3] = PREAMBLE_POP3,
 		[SNAPSHOT_MANAGESIEVE] = PREAMBLE_SIEVE,
 	};
-	struct preamble_config *preamble = &listener->preamble;
+	struct preamble_config *preamble = &terms->preamble;
 
 	preamble_config_default(preamble, protocols[record->protocol]);
 	preamble->security = record->encrypt != 0 ? PREAMBLE_ENCRYPT : PREAMBLE_MAY;
@@ -395,7 +219,7 @@ static void set_timeouts(
 
 // What all addresses of a listener share, apart from what the records behind it say.
 static bool set_common(struct decoding *decoding, const struct snapshot_listener *record, uint32_t idx,
-	struct proxy_listener *out)
+	struct proxy_listener *out, struct listener_terms *out_terms)
 {
 	if (memchr(record->name, 0, sizeof record->name) == NULL || record->protocol > SNAPSHOT_MANAGESIEVE ||
 		record->mail_tls > SNAPSHOT_BOTH || record->client_auth > SNAPSHOT_AUTH_REQUIRED)
@@ -404,31 +228,34 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		return refuse(decoding->reason, "snapshot: listener '%s': backend %u does not exist",
 			record->name, record->backend_idx);
 	*out = (struct proxy_listener){
-		.name = keep_name(decoding, record->name),
-		.log_handshakes = record->log_handshakes != 0,
-		.log_connections = record->log_connections != 0,
 		.route_idx = idx,
-		.pool_idx = record->backend_idx,
+		.pool_idx = record->backend_idx == SNAPSHOT_NONE ? POOL_NONE
+								 : decoding->pool_idxs[record->backend_idx],
 		.reject_unknown_names = record->reject_unknown_name != 0,
 		.redirect = {.port = record->redirect_port, .listener_idx = idx},
 	};
-	set_timeouts(decoding, record, &out->timeouts);
+	*out_terms = (struct listener_terms){
+		.log_handshakes = record->log_handshakes != 0,
+		.log_connections = record->log_connections != 0,
+	};
+	memcpy(out_terms->name, record->name, sizeof record->name);
+	set_timeouts(decoding, record, &out_terms->timeouts);
 	switch ((enum snapshot_protocol)record->protocol) {
 	case SNAPSHOT_TLS:
-		out->protocol = LISTENER_TLS;
+		out_terms->protocol = LISTENER_TLS;
 		return true;
 	case SNAPSHOT_TCP:
-		out->protocol = LISTENER_TCP;
+		out_terms->protocol = LISTENER_TCP;
 		return true;
 	case SNAPSHOT_HTTP_REDIRECT:
-		out->protocol = LISTENER_HTTP_REDIRECT;
+		out_terms->protocol = LISTENER_HTTP_REDIRECT;
 		return true;
 	case SNAPSHOT_SMTP:
 	case SNAPSHOT_IMAP:
 	case SNAPSHOT_POP3:
 	case SNAPSHOT_MANAGESIEVE:
-		out->protocol = LISTENER_MAIL;
-		set_mail(decoding, record, out);
+		out_terms->protocol = LISTENER_MAIL;
+		set_mail(decoding, record, out_terms);
 		return true;
 	}
 	return refuse(
@@ -463,13 +290,14 @@ static struct tls_server_config tls_config(
 }
 
 // Whether TLS begins with the connection at this address of a mail listener.
-static bool begins_with_tls(const struct snapshot_listener *record, const struct proxy_listener *listener)
+static bool begins_with_tls(
+	const struct snapshot_listener *record, const struct listener_terms *terms, uint16_t port)
 {
-	if (listener->protocol != LISTENER_MAIL)
+	if (terms->protocol != LISTENER_MAIL)
 		return false;
 	if (record->mail_tls != SNAPSHOT_BOTH)
 		return record->mail_tls == SNAPSHOT_IMPLICIT;
-	return listener->port == preamble_implicit_port(listener->preamble.protocol);
+	return port == preamble_implicit_port(terms->preamble.protocol);
 }
 
 // What a session was made under: it is resumed under nothing else.
@@ -506,34 +334,54 @@ static bool set_client_auth(struct decoding *decoding, const struct snapshot_lis
 	return true;
 }
 
+// One address of a listener.
+static bool read_address(struct decoding *decoding, const struct snapshot_listener *record,
+	struct proxy_listener *common, struct listener_terms *terms)
+{
+	struct deployment *deployment = decoding->deployment;
+	struct snapshot_address address;
+	struct span tail;
+
+	if (!decoding_next(decoding, SNAPSHOT_ADDRESS, &address, sizeof address, &tail))
+		return false;
+	if (decoding->n_listeners == DEPLOYMENT_LISTENERS_MAX)
+		return refuse(decoding->reason, "snapshot: listeners: at most %d addresses are possible",
+			DEPLOYMENT_LISTENERS_MAX);
+	terms->preamble.implicit_tls = begins_with_tls(record, terms, address.port);
+	if (common->pool_idx == POOL_NONE &&
+		(terms->protocol == LISTENER_TCP ||
+			(terms->protocol == LISTENER_MAIL && !terms->preamble.implicit_tls)))
+		return refuse(decoding->reason,
+			"snapshot: listener '%s': it dials before a name is known, and has no backend",
+			record->name);
+	common->addr = ip_addr_from_bytes(address.address);
+	common->port = address.port;
+	common->terms = terms_use_listener(decoding->terms, terms);
+	if (common->terms == NULL)
+		return refuse(decoding->reason,
+			"snapshot: listener '%s': connections still live under too many earlier settings",
+			record->name);
+	deployment->listener_terms[deployment->n_listener_terms++] = common->terms;
+	decoding->listeners[decoding->n_listeners++] = *common;
+	return true;
+}
+
 static bool read_listener(struct decoding *decoding, uint32_t idx)
 {
 	struct deployment *deployment = decoding->deployment;
 	const uint32_t first = decoding->n_listeners;
 	struct snapshot_listener record;
-	struct snapshot_address address;
+	struct listener_terms terms;
 	struct proxy_listener common;
 	struct span alpn = {0};
 	struct span authorities;
-	struct span tail;
 
-	if (!next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &authorities) ||
-		!set_common(decoding, &record, idx, &common))
+	if (!decoding_next(decoding, SNAPSHOT_LISTENER, &record, sizeof record, &authorities) ||
+		!set_common(decoding, &record, idx, &common, &terms))
 		return false;
-	common.tally_idx = tally_page_use_listener(deployment->tallies, record.name);
-	deployment->listener_rows[deployment->n_listener_rows++] = common.tally_idx;
-	for (uint32_t i = 0; i < record.n_addresses; i++) {
-		if (!next(decoding, SNAPSHOT_ADDRESS, &address, sizeof address, &tail))
+	for (uint32_t i = 0; i < record.n_addresses; i++)
+		if (!read_address(decoding, &record, &common, &terms))
 			return false;
-		if (decoding->n_listeners == DEPLOYMENT_LISTENERS_MAX)
-			return refuse(decoding->reason,
-				"snapshot: listeners: at most %d addresses are possible",
-				DEPLOYMENT_LISTENERS_MAX);
-		common.addr = ip_addr_from_bytes(address.address);
-		common.port = address.port;
-		common.preamble.implicit_tls = begins_with_tls(&record, &common);
-		decoding->listeners[decoding->n_listeners++] = common;
-	}
 	if (!read_alpns(decoding, record.n_alpns, &alpn))
 		return false;
 	for (uint32_t i = 0; i < record.n_routes; i++)
@@ -544,7 +392,7 @@ static bool read_listener(struct decoding *decoding, uint32_t idx)
 		return false;
 	if (!read_trusted(decoding, record.n_trusted, &common))
 		return false;
-	if (common.protocol == LISTENER_TLS || common.protocol == LISTENER_MAIL) {
+	if (terms.protocol == LISTENER_TLS || terms.protocol == LISTENER_MAIL) {
 		decoding->default_certificates[deployment->n_tls] = record.default_certificate;
 		deployment->tls[deployment->n_tls] = tls_config(decoding, &record, alpn);
 		if (!set_client_auth(decoding, &record, authorities, &deployment->tls[deployment->n_tls]))
@@ -572,15 +420,17 @@ static bool read_listeners(struct decoding *decoding)
 	uint32_t bad;
 
 	decoding->rules_max = (uint32_t)(reader_left(&decoding->reader) / 16) + n + 1;
-	decoding->rules = take(decoding, decoding->rules_max, sizeof *decoding->rules);
-	decoding->listeners = take(decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *decoding->listeners);
-	decoding->default_certificates = take(decoding, n + 1, sizeof *decoding->default_certificates);
-	deployment->tls = take(decoding, n + 1, sizeof *deployment->tls);
-	deployment->anchors = take(decoding, n + 1, sizeof *deployment->anchors);
-	deployment->listener_rows = take(decoding, n + 1, sizeof *deployment->listener_rows);
+	decoding->rules = decoding_take(decoding, decoding->rules_max, sizeof *decoding->rules);
+	decoding->listeners = decoding_take(decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *decoding->listeners);
+	decoding->default_certificates = decoding_take(
+		decoding, n + 1, sizeof *decoding->default_certificates);
+	deployment->tls = decoding_take(decoding, n + 1, sizeof *deployment->tls);
+	deployment->anchors = decoding_take(decoding, n + 1, sizeof *deployment->anchors);
+	deployment->listener_terms = decoding_take(
+		decoding, DEPLOYMENT_LISTENERS_MAX, sizeof *deployment->listener_terms);
 	if (decoding->rules == NULL || decoding->listeners == NULL ||
 		decoding->default_certificates == NULL || deployment->tls == NULL ||
-		deployment->listener_rows == NULL || deployment->anchors == NULL)
+		deployment->listener_terms == NULL || deployment->anchors == NULL)
 		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++)
 		if (!read_listener(decoding, i))
@@ -621,12 +471,13 @@ static bool read_names(struct decoding *decoding)
 	struct span tail;
 
 	// Room for one default name at the end, and for the uses of defaults.
-	decoding->names = take(decoding, n + 1, sizeof *decoding->names);
-	deployment->credentials = take(decoding, n + deployment->n_tls + 1, sizeof *deployment->credentials);
+	decoding->names = decoding_take(decoding, n + 1, sizeof *decoding->names);
+	deployment->credentials = decoding_take(
+		decoding, n + deployment->n_tls + 1, sizeof *deployment->credentials);
 	if (decoding->names == NULL || deployment->credentials == NULL)
 		return refuse(decoding->reason, "snapshot: memory is short");
 	for (uint32_t i = 0; i < n; i++) {
-		if (!next(decoding, SNAPSHOT_SERVER_NAME, &record, sizeof record, &tail))
+		if (!decoding_next(decoding, SNAPSHOT_SERVER_NAME, &record, sizeof record, &tail))
 			return false;
 		if (tail.len == 0 || tail.len > TLS_NAME_MAX)
 			return refuse(decoding->reason, "snapshot: a server name of %zu bytes", tail.len);
@@ -652,7 +503,7 @@ static const struct tls_names *make_index(struct decoding *decoding, uint32_t de
 		n++;
 	}
 	room.len = tls_names_footprint(names, n);
-	room.data = take(decoding, room.len, 1);
+	room.data = decoding_take(decoding, room.len, 1);
 	if (room.data == NULL) {
 		(void)refuse(decoding->reason, "snapshot: memory is short");
 		return NULL;
@@ -689,7 +540,7 @@ static bool read_head(struct decoding *decoding)
 	struct deployment *deployment = decoding->deployment;
 	struct span tail;
 
-	if (!next(decoding, SNAPSHOT_HEAD, head, sizeof *head, &tail))
+	if (!decoding_next(decoding, SNAPSHOT_HEAD, head, sizeof *head, &tail))
 		return false;
 	if (head->version != SNAPSHOT_VERSION)
 		return refuse(decoding->reason, "snapshot: version %u; this dataplane has %d", head->version,
@@ -721,11 +572,11 @@ static bool read_all(struct decoding *decoding)
 	uint64_t n_before;
 	struct span tail;
 
-	if (!read_head(decoding) || !read_backends(decoding) || !read_listeners(decoding) ||
+	if (!read_head(decoding) || !decoding_read_backends(decoding) || !read_listeners(decoding) ||
 		!read_names(decoding))
 		return false;
 	n_before = decoding->n_records;
-	if (!next(decoding, SNAPSHOT_END, &end, sizeof end, &tail))
+	if (!decoding_next(decoding, SNAPSHOT_END, &end, sizeof end, &tail))
 		return false;
 	if (end.n_records != n_before || reader_left(&decoding->reader) != 0)
 		return refuse(decoding->reason, "snapshot: %llu records were announced, %llu came",
@@ -746,10 +597,12 @@ static void drop_held(const struct deployment *deployment)
 {
 	for (uint32_t i = 0; i < deployment->n_anchors; i++)
 		chain_anchors_destroy(&deployment->anchors[i]);
-	for (uint32_t i = 0; i < deployment->n_listener_rows; i++)
-		tally_page_drop_listener(deployment->tallies, deployment->listener_rows[i]);
-	for (uint32_t i = 0; i < deployment->n_server_rows; i++)
-		tally_page_drop_server(deployment->tallies, deployment->server_rows[i]);
+	for (uint32_t i = 0; i < deployment->n_listener_terms; i++)
+		terms_drop_listener(deployment->terms, deployment->listener_terms[i]);
+	for (uint32_t i = 0; i < deployment->n_server_terms; i++)
+		terms_drop_server(deployment->terms, deployment->server_terms[i]);
+	for (uint32_t i = 0; i < deployment->n_pools; i++)
+		terms_drop_backend(deployment->terms, deployment->pools[i].idx);
 }
 
 struct deployment *deployment_decode(struct span records, struct credentials *credentials,
@@ -757,6 +610,7 @@ struct deployment *deployment_decode(struct span records, struct credentials *cr
 {
 	struct decoding decoding = {.credentials = credentials,
 		.net = base->net,
+		.terms = base->terms,
 		.reader = reader_over(records),
 		.reason = reason};
 	struct arena arena;
@@ -769,7 +623,7 @@ struct deployment *deployment_decode(struct span records, struct credentials *cr
 	decoding.deployment = arena_alloc(&arena, sizeof *decoding.deployment, 64);
 	SLUICE_ASSERT(decoding.deployment != NULL);
 	decoding.deployment->arena = arena;
-	decoding.deployment->tallies = base->tallies;
+	decoding.deployment->terms = base->terms;
 	if (read_all(&decoding))
 		return decoding.deployment;
 	drop_held(decoding.deployment);

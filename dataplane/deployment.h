@@ -6,10 +6,12 @@
 //
 //   made by the main thread --mailbox--> every worker puts it in place --> the next one replaces it
 //                                          |
-//                                          +--> connections in flight keep what they began with; when a
-//                                          worker has none
-//                                               left it says so, and after the last worker the main thread
-//                                               frees it
+//                                          +--> handshakes and connects in flight keep what they began with;
+//                                               when a worker has none left it says so, and after the last
+//                                               worker the main thread frees it
+//
+// What connections need beyond that, and which pool is whose, lies in the main thread's table of terms
+// (terms_table.h), of which a deployment counts as one user.
 #pragma once
 
 #include "base/arena.h"
@@ -27,7 +29,10 @@ enum {
 	DEPLOYMENT_LISTENERS_MAX = 1024, // addresses of listeners
 };
 
+struct terms_table;
+
 struct deployment_pool {
+	uint32_t idx; // in `upstream`, and the backend's in proxy.backends
 	struct upstream_pool_config config;
 	struct upstream_server_config *servers;
 	uint32_t n_servers;
@@ -46,11 +51,11 @@ struct deployment {
 	uint32_t n_anchors;
 	struct credential **credentials; // in use by it
 	uint32_t n_credentials;
-	struct tally_page *tallies;
-	uint32_t *listener_rows; // of the page of tallies, in use by it
-	uint32_t *server_rows;
-	uint32_t n_listener_rows;
-	uint32_t n_server_rows;
+	struct terms_table *terms;
+	const struct listener_terms **listener_terms; // in use by it
+	const struct server_terms **server_terms;
+	uint32_t n_listener_terms;
+	uint32_t n_server_terms;
 	uint32_t n_workers_left; // that have not let go of it; the main thread's
 };
 
@@ -58,7 +63,8 @@ struct deployment {
 struct deployment_base {
 	const struct net_config *net; // its addresses are those that backends are reached from where a
 				      // snapshot names none
-	struct tally_page *tallies;   // gives listeners and servers their rows; NULL: all have row 0
+	struct tally_page *tallies;   // of the table of terms; NULL: everything has row 0
+	struct terms_table *terms;
 };
 
 // NULL: `reason` says what is wrong and nothing has changed.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eal.h"
 
-#include "net/interrupt_thread.h"
-
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -94,7 +93,8 @@ static bool is_pci_address(const char *device)
 	       memchr(device, ':', n_hex) != NULL && memchr(device, '.', n_hex) != NULL;
 }
 
-static void add_devices(const struct config *config)
+// Whether any of them is a PCI device.
+static bool add_devices(const struct config *config)
 {
 	bool any_pci = false;
 
@@ -108,6 +108,7 @@ static void add_devices(const struct config *config)
 	}
 	if (!any_pci)
 		add_argument("--no-pci");
+	return any_pci;
 }
 
 bool eal_start(
@@ -142,7 +143,7 @@ bool eal_start(
 	add_argument(out_eal->huge_pages ? "--in-memory" : "--no-huge");
 	if (!out_eal->huge_pages)
 		add_argument("--no-shconf");
-	add_devices(config);
+	out_eal->pci = add_devices(config);
 	if (rte_eal_init(arguments.n, arguments.values) < 0) {
 		*out_fatal = true;
 		(void)snprintf(reason, IPC_REASON_MAX,
@@ -152,9 +153,7 @@ bool eal_start(
 	return true;
 }
 
-void eal_stop(void)
+void eal_hush(void)
 {
-	// Unmaps what the interrupt thread still looks at after a device was closed.
-	interrupt_thread_settle();
-	(void)rte_eal_cleanup();
+	(void)rte_log_set_level_pattern("pmd.*", RTE_LOG_EMERG);
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 
 struct eal {
+	bool pci; // some port is a PCI device
 	bool huge_pages;
 	// The lcore that runs each worker; lcore 0 is the main thread, on any CPU that the process may use.
 	unsigned lcores[IPC_WORKERS_MAX];
@@ -17,4 +18,6 @@ struct eal {
 bool eal_start(const struct config *config, struct eal *out_eal, bool *out_fatal,
 	char reason[static IPC_REASON_MAX]);
 
-void eal_stop(void);
+// From now on drivers say nothing: what they can't undo at the end, because they are not root any more, goes
+// away with the process or is replaced by the next start.
+void eal_hush(void);

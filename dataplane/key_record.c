@@ -68,9 +68,20 @@ static EVP_PKEY *read_rsa(uint32_t bits, struct span numbers)
 	return pkey;
 }
 
+// Made once: it costs more than the multiplication. Only the main thread reads keys.
+static const EC_GROUP *group_of(int curve)
+{
+	static const EC_GROUP *groups[2];
+	const EC_GROUP **group = &groups[curve == NID_X9_62_prime256v1];
+
+	if (*group == NULL)
+		*group = EC_GROUP_new_by_curve_name(curve);
+	return *group;
+}
+
 static EVP_PKEY *read_ec(int curve, const char *name, size_t width, struct span scalar)
 {
-	EC_GROUP *group = EC_GROUP_new_by_curve_name(curve);
+	const EC_GROUP *group = group_of(curve);
 	EC_POINT *point = group != NULL ? EC_POINT_new(group) : NULL;
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
 	BIGNUM *d = scalar.len == width ? BN_bin2bn(scalar.data, (int)width, NULL) : NULL;
@@ -91,7 +102,6 @@ static EVP_PKEY *read_ec(int curve, const char *name, size_t width, struct span 
 		OSSL_PARAM_BLD_free(builder);
 	BN_clear_free(d);
 	EC_POINT_free(point);
-	EC_GROUP_free(group);
 	return pkey;
 }
 

@@ -6,7 +6,10 @@
 //
 //   waiting for START --> running --> stopped      SIGTERM, SIGINT or STOP end it; a broken START leaves it
 //   waiting
+//
+// It is root while it waits, to open what START names, and confined (confinement.h) while it runs.
 #include "base/clock.h"
+#include "confinement.h"
 #include "crypto/openssl_heap.h"
 #include "ctl.h"
 #include "dataplane.h"
@@ -298,6 +301,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	confinement_begin();
 	if (!openssl_heap_install()) {
 		(void)fprintf(stderr, "sluice-dataplane: OpenSSL's allocator can't be replaced\n");
 		return 1;

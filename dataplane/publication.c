@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 enum {
-	TICKET_KEYS_LEN = SNAPSHOT_TICKET_KEYS * sizeof(struct snapshot_ticket_key)
+	TICKET_KEYS_LEN = SNAPSHOT_TICKET_KEYS * sizeof(struct snapshot_ticket_key),
+	SWEEP_LOOKS = 64, // looks at the mail between two sweeps of the terms
 };
 
 static bool refuse(char *reason, const char *text)
@@ -27,11 +28,13 @@ bool publication_init(struct publication *publication, struct worker *workers, u
 	publication->workers = workers;
 	publication->n_workers = n_workers;
 	publication->base = *base;
+	publication->base.terms = &publication->terms;
+	publication->n_looks = 0;
 	publication->n_live = 0;
 	publication->has_ticket_keys = false;
 	publication->handed = (struct memfd_secret){.fd = -1};
 	publication->import = (struct session_import){0};
-	if (!desk_init(&publication->desk) ||
+	if (!desk_init(&publication->desk) || !terms_table_init(&publication->terms, base->tallies) ||
 		!credentials_init(&publication->credentials, select_resolve_lanes(SELECT_LANES_AUTO)) ||
 		!arena_init(&publication->arena, sets_len + TICKET_KEYS_LEN + 128))
 		return false;
@@ -136,6 +139,16 @@ bool publication_take_ticket_keys(struct publication *publication, int fd, char 
 	return true;
 }
 
+// Frees the terms under which nothing lives any more.
+static void sweep_terms(struct publication *publication)
+{
+	struct terms_holds holds[IPC_WORKERS_MAX];
+
+	for (uint32_t i = 0; i < publication->n_workers; i++)
+		holds[i] = publication->workers[i].holds;
+	terms_sweep(&publication->terms, holds, publication->n_workers);
+}
+
 bool publication_take_snapshot(struct publication *publication, int fd, char reason[static IPC_REASON_MAX])
 {
 	struct deployment *deployment;
@@ -146,6 +159,7 @@ bool publication_take_snapshot(struct publication *publication, int fd, char rea
 			reason, "snapshot: connections still use too many earlier ones; try again later");
 	if (!memfd_map(fd, &records, reason))
 		return false;
+	sweep_terms(publication);
 	deployment = deployment_decode(records, &publication->credentials, &publication->base, reason);
 	memfd_unmap(records);
 	if (deployment == NULL)
@@ -248,6 +262,8 @@ void publication_read_mail(struct publication *publication)
 	for (uint32_t i = 0; i < publication->n_workers; i++)
 		while (ring_pop(&publication->workers[i].mailbox.to_main, &mail))
 			take_back(publication, &mail);
+	if (publication->n_looks++ % SWEEP_LOOKS == 0)
+		sweep_terms(publication);
 }
 
 void publication_destroy(struct publication *publication)
@@ -255,6 +271,7 @@ void publication_destroy(struct publication *publication)
 	while (publication->n_live != 0)
 		bury(publication, publication->live[0]);
 	credentials_destroy(&publication->credentials);
+	terms_table_destroy(&publication->terms);
 	publication_end_handing(publication);
 	if (publication->import.n_workers_left != 0)
 		arena_destroy(&publication->import_arena);

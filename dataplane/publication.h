@@ -10,6 +10,7 @@
 #include "desk.h"
 #include "memfd.h"
 #include "snapshot.h"
+#include "terms_table.h"
 #include "tls/ticket.h"
 #include "worker.h"
 
@@ -28,6 +29,8 @@ struct publication {
 	uint32_t n_workers;
 	struct deployment_base base;
 	struct credentials credentials;
+	struct terms_table terms;
+	uint32_t n_looks;   // at the mail; now and then terms are swept
 	struct arena arena; // the sets of ticket keys
 	struct ticket_key_set *key_sets;
 	struct deployment *live[PUBLICATION_LIVE_MAX];

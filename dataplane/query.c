@@ -192,19 +192,6 @@ static uint64_t id_of(const struct proxy *proxy, const struct pair *pair)
 	return (pair->begun_us & UINT32_MAX) << 32 | pool_index(&proxy->pairs, pair);
 }
 
-static const char *backend_of(const struct pair *pair)
-{
-	const char *name = pair->choice.n_tried != 0 ? pair->config->backends[pair->choice.pool_idx].name
-						     : NULL;
-
-	return name != NULL ? name : "";
-}
-
-static const char *listener_of(const struct pair *pair)
-{
-	return pair->listener->name != NULL ? pair->listener->name : "";
-}
-
 static const struct upstream_server *server_of(const struct proxy *proxy, const struct pair *pair)
 {
 	return pair->server_idx != UPSTREAM_NONE ? upstream_server_at(&proxy->upstream, pair->server_idx)
@@ -223,8 +210,8 @@ static bool matches(const struct ipc_match *match, const struct proxy *proxy, co
 	const struct upstream_server *server = server_of(proxy, pair);
 
 	return (match->id == 0 || match->id == id_of(proxy, pair)) &&
-	       (match->listener[0] == '\0' || strcmp(match->listener, listener_of(pair)) == 0) &&
-	       (match->backend[0] == '\0' || strcmp(match->backend, backend_of(pair)) == 0) &&
+	       (match->listener[0] == '\0' || strcmp(match->listener, pair->terms->name) == 0) &&
+	       (match->backend[0] == '\0' || strcmp(match->backend, pair_backend(proxy, pair)) == 0) &&
 	       (is_none(match->client_address) ||
 		       memcmp(match->client_address, pair->addresses.client_addr.bytes, IP_ADDR_LEN) == 0) &&
 	       (is_none(match->server_address) ||
@@ -272,7 +259,7 @@ static void fill_facts(const struct pair_facts *facts, struct ipc_connection *ro
 	row->client_verified = facts->peer_authenticated;
 	row->name_len = facts->name_len;
 	memcpy(row->name, facts->name, facts->name_len);
-	memcpy(row->alpn, facts->alpn.data, facts->alpn.len < sizeof row->alpn ? facts->alpn.len : 0);
+	memcpy(row->alpn, facts->alpn, facts->alpn_len);
 }
 
 static void add_connection(struct query *query, struct worker *worker, const struct pair *pair)
@@ -298,13 +285,14 @@ static void add_connection(struct query *query, struct worker *worker, const str
 		row->server_port = server->port;
 	}
 	row->phase = pair->phase;
-	copy_name(row->listener, sizeof row->listener, listener_of(pair));
-	copy_name(row->backend, sizeof row->backend, backend_of(pair));
+	copy_name(row->listener, sizeof row->listener, pair->terms->name);
+	copy_name(row->backend, sizeof row->backend, pair_backend(proxy, pair));
 	fill_facts(pair_facts(proxy, pair), row);
 }
 
-_Static_assert(
-	(int)N_PAIR_PHASES == (int)N_IPC_PHASES && PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name),
+_Static_assert((int)N_PAIR_PHASES == (int)N_IPC_PHASES &&
+		       PAIR_NAME_MAX <= sizeof((struct ipc_connection){0}.name) &&
+		       PAIR_ALPN_MAX <= sizeof((struct ipc_connection){0}.alpn),
 	"what a row has room for");
 
 static void go_through_connections(struct query *query, struct worker *worker)

@@ -10,6 +10,7 @@
 #include "net/net.h"
 #include "query.h"
 #include "tcp/tcp.h"
+#include "terms_table.h"
 
 #include <rte_pause.h>
 #include <time.h>
@@ -60,10 +61,12 @@ static struct tls_engine_settings tls_settings(const struct worker_setup *setup)
 	};
 }
 
-// Each pair has two connections; some more are on their way in or out.
+// Each pair has two connections; some more are on their way in or out. Of a pair's two the one whose end we
+// say first lingers.
 static void tcp_settings(const struct worker_setup *setup, struct tcp_config *out)
 {
-	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 4 + 64);
+	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 8 + 64);
+	out->n_time_wait = setup->n_connections + setup->n_connections / 8 + 64;
 }
 
 static struct proxy_setup proxy_settings(struct worker *worker)
@@ -75,6 +78,7 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 		.engine = &worker->tls,
 		.counters = setup->counters,
 		.tallies = setup->tallies,
+		.holds = worker->holds,
 		.log = &worker->log,
 		.small_pool = setup->tx_pool,
 		.record_pool = setup->record_pool,
@@ -82,11 +86,16 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 		.n_preambles = smaller(setup->n_connections, HANDSHAKES_MAX),
 		.n_redirects = smaller(setup->n_connections, 1024),
 		.n_sources = WORKER_SOURCES,
-		.upstream = {.n_pools = DEPLOYMENT_BACKENDS_MAX,
+		.upstream = {.n_pools = TERMS_BACKENDS,
 			.n_servers = DEPLOYMENT_SERVERS_MAX + SERVERS_EXTRA,
 			.table_max = HASH_SLOTS},
 		.source_key = setup->source_key,
 	};
+}
+
+static size_t holds_footprint(void)
+{
+	return (TERMS_LISTENERS + TERMS_SERVERS) * sizeof(uint32_t) + 128;
 }
 
 size_t worker_footprint(const struct worker_setup *setup)
@@ -99,8 +108,17 @@ size_t worker_footprint(const struct worker_setup *setup)
 
 	tcp_settings(setup, &tcp);
 	return net_footprint(setup->net_config) + WORKER_LOG_EVENTS * sizeof(struct log_event) + 64 +
-	       mailbox_footprint() + crypto_footprint(&crypto) + tls_engine_footprint(&tls) +
-	       tcp_footprint(&tcp) + proxy_footprint(&proxy);
+	       mailbox_footprint() + holds_footprint() + crypto_footprint(&crypto) +
+	       tls_engine_footprint(&tls) + tcp_footprint(&tcp) + proxy_footprint(&proxy);
+}
+
+static bool init_holds(struct worker *worker)
+{
+	struct terms_holds *holds = &worker->holds;
+
+	holds->listeners = arena_alloc(&worker->arena, TERMS_LISTENERS * sizeof *holds->listeners, 64);
+	holds->servers = arena_alloc(&worker->arena, TERMS_SERVERS * sizeof *holds->servers, 64);
+	return holds->listeners != NULL && holds->servers != NULL;
 }
 
 static bool init_net(struct worker *worker, uint64_t now_us)
@@ -149,7 +167,8 @@ int worker_init(void *argument)
 	worker->ready = arena_init(&worker->arena, worker_footprint(&worker->setup)) &&
 			log_ring_init(&worker->log, &worker->arena, WORKER_LOG_EVENTS,
 				(uint16_t)worker->setup.worker_idx) &&
-			mailbox_init(&worker->mailbox, &worker->arena) && init_net(worker, now_us) &&
+			mailbox_init(&worker->mailbox, &worker->arena) && init_holds(worker) &&
+			init_net(worker, now_us) &&
 			crypto_init(&worker->crypto, &worker->arena, &crypto, worker->setup.counters) &&
 			tls_engine_init(&worker->tls, &worker->arena, &tls, &worker->crypto) &&
 			init_tcp(worker, now_us) && init_proxy(worker, now_us);
@@ -200,6 +219,11 @@ static void set_limits(struct worker *worker, const struct deployment *deploymen
 	admission_set_limits(&worker->proxy.admission, &limits);
 }
 
+static bool has_pool(const struct deployment *deployment, uint32_t pool_idx)
+{
+	return pool_idx < deployment->proxy.n_backends && deployment->proxy.backends[pool_idx].n_locals != 0;
+}
+
 static void put_in_place(struct worker *worker, struct deployment *deployment)
 {
 	struct counters *counters = worker->setup.counters;
@@ -210,12 +234,13 @@ static void put_in_place(struct worker *worker, struct deployment *deployment)
 	for (uint32_t i = 0; i < deployment->n_pools; i++) {
 		const struct deployment_pool *pool = &deployment->pools[i];
 
-		if (!upstream_set_pool(
-			    &worker->proxy.upstream, i, &pool->config, pool->servers, pool->n_servers))
+		if (!upstream_set_pool(&worker->proxy.upstream, pool->idx, &pool->config, pool->servers,
+			    pool->n_servers))
 			counter_inc(counters, COUNTER_WORKER_DEPLOYMENT_SHORTAGES);
 	}
-	for (uint32_t i = deployment->n_pools; before != NULL && i < before->n_pools; i++)
-		upstream_remove_pool(&worker->proxy.upstream, i);
+	for (uint32_t i = 0; before != NULL && i < before->n_pools; i++)
+		if (!has_pool(deployment, before->pools[i].idx))
+			upstream_retire_pool(&worker->proxy.upstream, before->pools[i].idx);
 	set_limits(worker, deployment);
 	if (!proxy_set_config(&worker->proxy, &deployment->proxy))
 		counter_inc(counters, COUNTER_WORKER_DEPLOYMENT_SHORTAGES);
@@ -225,30 +250,56 @@ static void put_in_place(struct worker *worker, struct deployment *deployment)
 	counter_inc(counters, COUNTER_WORKER_DEPLOYMENTS);
 }
 
-static bool in_use(const struct worker *worker, const struct deployment *deployment)
+// Pools that no deployment names any more.
+static void remove_pools(struct worker *worker, const struct deployment *gone)
 {
-	if (proxy_uses(&worker->proxy, &deployment->proxy))
-		return true;
-	for (uint32_t i = 0; i < deployment->n_tls; i++)
-		if (tls_engine_uses(&worker->tls, &deployment->tls[i]))
-			return true;
-	return false;
+	for (uint32_t i = 0; i < gone->n_pools; i++) {
+		bool named = false;
+
+		for (uint32_t k = 0; k < worker->n_deployments; k++)
+			named = named || has_pool(worker->deployments[k], gone->pools[i].idx);
+		if (!named)
+			upstream_remove_pool(&worker->proxy.upstream, gone->pools[i].idx);
+	}
 }
 
-// Gives back the deployments that no connection uses any more; the one in force stays.
+// Gives back the deployments that no handshake and no connect uses any more; the one in force stays.
 static void let_go(struct worker *worker)
 {
-	uint32_t n_kept = 0;
+	struct deployment *gone[WORKER_DEPLOYMENTS_MAX];
+	uint32_t n_kept = 0, n_gone = 0;
 
 	for (uint32_t i = 0; i < worker->n_deployments; i++) {
 		struct deployment *deployment = worker->deployments[i];
 
-		if (i + 1 == worker->n_deployments || in_use(worker, deployment))
+		if (i + 1 == worker->n_deployments || proxy_uses(&worker->proxy, &deployment->proxy))
 			worker->deployments[n_kept++] = deployment;
 		else
-			send_back(worker, MAIL_DEPLOYMENT, deployment);
+			gone[n_gone++] = deployment;
 	}
 	worker->n_deployments = n_kept;
+	for (uint32_t i = 0; i < n_gone; i++) {
+		remove_pools(worker, gone[i]);
+		send_back(worker, MAIL_DEPLOYMENT, gone[i]);
+	}
+}
+
+// With too many deployments in use the newest one waits until handshakes have ended, which have deadlines.
+static void take_deployment(struct worker *worker, struct deployment *deployment)
+{
+	if (worker->waiting != NULL) {
+		send_back(worker, MAIL_DEPLOYMENT, worker->waiting);
+		counter_inc(worker->setup.counters, COUNTER_WORKER_DEPLOYMENTS_SKIPPED);
+	}
+	worker->waiting = deployment;
+}
+
+static void end_waiting(struct worker *worker)
+{
+	if (worker->waiting == NULL || worker->n_deployments == WORKER_DEPLOYMENTS_MAX)
+		return;
+	put_in_place(worker, worker->waiting);
+	worker->waiting = NULL;
 }
 
 static void read_mail(struct worker *worker)
@@ -257,11 +308,11 @@ static void read_mail(struct worker *worker)
 
 	if (worker->n_deployments > 1)
 		let_go(worker);
-	// With too many deployments in use the next one waits until connections have ended.
-	while (worker->n_deployments < WORKER_DEPLOYMENTS_MAX &&
-		ring_pop(&worker->mailbox.to_worker, &mail)) {
+	end_waiting(worker);
+	while (ring_pop(&worker->mailbox.to_worker, &mail)) {
 		if (mail.kind == MAIL_DEPLOYMENT) {
-			put_in_place(worker, mail.thing);
+			take_deployment(worker, mail.thing);
+			end_waiting(worker);
 		} else if (mail.kind == MAIL_TICKET_KEYS) {
 			tls_tickets_set(&worker->tls, mail.thing);
 			send_back(worker, MAIL_TICKET_KEYS, mail.thing);
@@ -372,7 +423,10 @@ static uint64_t run_turn(struct worker *worker, struct turn *turn)
 	turn->step_start_tsc = clock_tsc();
 	turn->n_steps = 0;
 	crypto_begin_turn(&worker->crypto, turn->now_us, turn->step_start_tsc);
-	tls_engine_begin_turn(&worker->tls, clock_wall_us());
+	if (turn->now_us >= worker->wall_due_us) {
+		tls_engine_set_wall(&worker->tls, clock_wall_us());
+		worker->wall_due_us = turn->now_us + WORKER_WALL_US;
+	}
 	n_in = receive(worker, turn);
 	tcp_input_burst(worker->tcp, turn->segments, turn->n_segments, turn->now_us);
 	take_icmp_errors(worker, turn);

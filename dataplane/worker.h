@@ -39,6 +39,7 @@ enum {
 	WORKER_ATTENTIVE_TURNS =
 		1024, // after an answer it is looked at in every turn: another question follows
 	WORKER_DEPLOYMENTS_MAX = PROXY_CONFIGS_MAX,
+	WORKER_WALL_US = 1000,  // between two looks at the civil clock, which tells TLS seconds
 	WORKER_SOURCES = 65536, // entries of admission's table
 };
 
@@ -68,8 +69,11 @@ struct worker {
 	struct tls_engine tls;
 	struct tcp *tcp;
 	struct proxy proxy;
+	struct terms_holds holds;
 	struct deployment *deployments[WORKER_DEPLOYMENTS_MAX]; // the last one is in force
 	uint32_t n_deployments;
+	struct deployment *waiting; // until one of these is free; a newer one takes its place
+	uint64_t wall_due_us;       // when the civil clock is looked at again
 	uint32_t n_turns;
 	uint32_t n_attentive_turns; // left
 	struct query *query;        // being answered; NULL: none

@@ -37,7 +37,7 @@
 #define IPC_MAGIC UINT32_C(0x4c534c43) // "CLSL"
 
 enum {
-	IPC_VERSION = 2,
+	IPC_VERSION = 3,
 	IPC_REASON_MAX = 256, // bytes of a reason, its terminating zero included
 	IPC_NAME_MAX = 32,
 	IPC_DEVICE_MAX = 256,
@@ -320,6 +320,8 @@ struct ipc_dataplane {
 	uint8_t huge_pages;              // 0: never; 1: when enough are free
 	uint8_t reserved[2];
 	uint32_t n_connections; // proxied at once, of all workers together; 0: 65,536
+	uint32_t user_id; // what every thread runs as once the ports are open; 0: root without capabilities
+	uint32_t group_id;
 	uint32_t reserved2;
 };
 
@@ -363,7 +365,7 @@ _Static_assert(sizeof(struct ipc_sealed_session) == 216, "fixed width");
 _Static_assert(sizeof(struct ipc_neighbor) == 48, "fixed width");
 _Static_assert(sizeof(struct ipc_connection) == 320, "fixed width");
 _Static_assert(sizeof(struct ipc_record_header) == 8, "fixed width");
-_Static_assert(sizeof(struct ipc_dataplane) == 184, "fixed width");
+_Static_assert(sizeof(struct ipc_dataplane) == 192, "fixed width");
 _Static_assert(sizeof(struct ipc_port) == 296, "fixed width");
 _Static_assert(sizeof(struct ipc_address) == 24, "fixed width");
 _Static_assert(sizeof(struct ipc_route) == 40, "fixed width");

@@ -16,8 +16,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'system'))
 import lab  # noqa: E402  (the path above must be set first)
+import service  # noqa: E402
 import snapshot  # noqa: E402
-from test_ping import give_addresses, usable, wait_for, wait_for_device  # noqa: E402
+from test_ping import give_addresses, usable, wait_for_device  # noqa: E402
 from test_proxy import OWN, OWN6, PEER, PEER6, start_nginx  # noqa: E402
 
 HUGE_PAGES = 160
@@ -50,6 +51,7 @@ class Demo:
         self.lab = lab.Lab()
         self.folder = self.lab.folder
         self.namespace = self.lab.namespace('demo')
+        self.service = None
         self.failures = 0
 
     def start(self):
@@ -57,12 +59,9 @@ class Demo:
         core = lab.cores(2)[-1]
         for name, kind in (('ec', 'ec'), ('rsa', 'rsa')):
             snapshot.make_certificate(self.folder, name, kind, ('demo.test',))
-        with open(f'{self.folder}/sluice.yaml', 'w', encoding='utf-8') as f:
-            f.write(CONFIGURATION.format(tag=self.lab.tag, core=core, huge='prefer' if huge else 'never', folder=self.folder, build=lab.BUILD,
-                                         own=OWN, own6=OWN6, peer=PEER))
         print(f'Sluice on CPU {core}, {"with" if huge else "without"} huge pages, on a TAP device; nginx behind it; clients beside it.')
-        self.log = open(f'{self.folder}/log', 'w+', encoding='utf-8')
-        self.control = self.lab.spawn(self.namespace, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log)
+        self.service = service.Service(self.lab, self.namespace, CONFIGURATION.format(
+            tag=self.lab.tag, core=core, huge='prefer' if huge else 'never', folder=self.folder, build=lab.BUILD, own=OWN, own6=OWN6, peer=PEER))
         wait_for_device(self.lab, self.namespace, 'sluice0')
         give_addresses(self.lab, self.namespace, 'sluice0', f'{PEER}/24', f'{PEER6}/64')
         usable(self.lab, self.namespace, OWN6)
@@ -71,10 +70,7 @@ class Demo:
             block = os.urandom(1 << 20)
             for _ in range(LARGE_LEN >> 20):
                 f.write(block)
-        wait_for(lambda: 'snapshot_published: yes' in self.sluicectl('show', 'info'), 'the configuration to be published')
-
-    def sluicectl(self, *words):
-        return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
+        self.service.wait_until_published()
 
     def curl(self, *arguments, address=OWN):
         return self.lab.inside(self.namespace, 'curl', '-s', '-S', '-k', '--max-time', '100', '--resolve', f'demo.test:443:{address}', *arguments, check=False)
@@ -134,7 +130,7 @@ with concurrent.futures.ThreadPoolExecutor(16) as pool:
 
     def show_operator(self):
         print('\n$ sluicectl show cores')
-        print(self.sluicectl('show', 'cores'))
+        print(self.service.sluicectl('show', 'cores'))
 
     def stay(self):
         enter = f'ip netns exec {self.namespace}'
@@ -147,16 +143,11 @@ Running. In another terminal:
 Enter ends it.''')
         sys.stdin.readline()
 
-    def read_log(self):
-        self.log.flush()
-        with open(self.log.name, encoding='utf-8') as f:
-            return f.read()
-
     def stop(self):
-        self.sluicectl('disable', 'dataplane')
-        wait_for(lambda: 'ended with status' in self.read_log(), 'the dataplane to stop')
-        self.lab.end(self.control)
-        self.expect('ended with status 0' in self.read_log(), 'stopped; no packet buffer leaked')
+        well = self.service.stop()
+        if not well:
+            print(self.service.read_log()[-2000:])
+        self.expect(well, 'stopped; no packet buffer leaked')
 
 
 def main():
@@ -164,7 +155,8 @@ def main():
     try:
         demo.start()
     except Exception:
-        print(demo.read_log())
+        if demo.service is not None:
+            print(demo.service.read_log())
         raise
     for part in (demo.show_clients, demo.show_transfers, demo.show_resumption, demo.show_short_connections, demo.show_operator):
         part()

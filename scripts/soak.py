@@ -74,13 +74,17 @@ def sim(seconds):
         first += 1000
 
 
-def differential(_seconds):
-    """Crypto kernels against OpenSSL, mail preambles against a direct connection, nonces without repetition: long counts."""
+def differential(seconds):
+    """Crypto kernels against OpenSSL on fresh random operands, in slices until the time is over (five minutes are a million of each
+    curve's); then a hundred million nonces without repetition, and mail preambles against a direct connection."""
     build('build')
-    for name in ('x25519', 'nist', 'ecdsa', 'ed25519'):
-        yield f'test_mb_{name}', [f'build/tests/unit/crypto/test_mb_{name}', '20000'], {}
-    yield 'test_crypto_mb_rsa', ['build/tests/unit/crypto/test_crypto_mb_rsa', '2000'], {}
-    yield 'test_crypto_pools', ['build/tests/unit/crypto/test_crypto_pools', '100000000'], {}
+    tests, seed, end = 'build/tests/unit/crypto', time.time_ns() % 10**12, time.monotonic() + seconds
+    while time.monotonic() < end:
+        for name, rounds in (('x25519', 2000), ('nist', 1000), ('ecdsa', 500), ('ed25519', 1000)):
+            yield f'test_mb_{name} {rounds} {seed}', [f'{tests}/test_mb_{name}', str(rounds), str(seed)], {}
+        yield 'test_crypto_mb_rsa 20', [f'{tests}/test_crypto_mb_rsa', '20'], {}
+        seed += 1
+    yield 'test_crypto_pools', [f'{tests}/test_crypto_pools', '100000000'], {}
     yield 'preamble_differential', ['build/tests/unit/proxy/test_proxy_preamble_differential', '1', '200000'], {}
 
 
@@ -93,8 +97,8 @@ def kat(_seconds):
 
 
 def suites(_seconds):
-    """Packet scripts, constant time, other implementations, units: what ./check runs of them, every combination of the
-    matrices, under no time limit."""
+    """Packet scripts, constant time, other implementations, units: what ./check runs of them and what is too long for it, under
+    no time limit."""
     build('build')
     for suite in ('packet', 'ct', 'interop', 'unit'):
         yield suite, ['meson', 'test', '-C', 'build', '--no-rebuild', '--timeout-multiplier', '0', '--suite', suite], {
@@ -106,6 +110,7 @@ def bench(_seconds):
     build('build')
     yield 'bench/run', ['bench/run', '--quick', '--json', 'build/run.json'], {}
     yield 'bench/compare', ['bench/compare', '--quick', '--json', 'build/compare.json'], {}
+    yield 'bench/certificates.py', ['bench/certificates.py', '--runs', '1', '--json', 'build/certificates.json', '5000'], {}
     yield 'bench/report', ['bench/report', 'build/run.json', 'build/compare.json', '-o', 'build/report.html'], {}
 
 
@@ -133,7 +138,8 @@ def main():
             result = subprocess.run(command, env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
             word = 'ok' if result.returncode == 0 else 'FAILED'
-            print(f'{word} {kind}: {name} ({time.monotonic() - start:.0f} s)')
+            last = (result.stdout.splitlines() or [''])[-1]
+            print(f'{word} {kind}: {name} ({time.monotonic() - start:.0f} s)' + (f': {last}' if last[:1].isdigit() else ''))
             if result.returncode != 0:
                 print('\n'.join('    ' + line for line in result.stdout.splitlines()[-40:]))
                 failed.append(name)

@@ -272,7 +272,7 @@ uint64_t station_receive(struct station *station)
 	station->now_tsc = clock_tsc();
 	station->legs.now_us = station->now_us;
 	crypto_begin_turn(&station->crypto, station->now_us, station->now_tsc);
-	tls_engine_begin_turn(&station->tls, clock_wall_us());
+	tls_engine_set_wall(&station->tls, clock_wall_us());
 	n = net_rx_burst(station->net, station->now_us, station->segments, STATION_BURST);
 	tcp_input_burst(station->tcp, station->segments, n, station->now_us);
 	while ((n_errors = net_icmp_errors(station->net, errors, 16)) != 0)

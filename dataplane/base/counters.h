@@ -42,6 +42,17 @@ static inline uint64_t counter_get(const struct counters *counters, enum counter
 	return atomic_load_explicit(&counters->values[id], memory_order_relaxed);
 }
 
+// Counts a value in the bucket of a histogram (include/histograms.def): `first` is that of values up to
+// 2^exponent, and what is over all of them has the last of the n_buckets.
+static inline void counter_observe(
+	struct counters *counters, enum counter first, unsigned exponent, unsigned n_buckets, uint64_t value)
+{
+	const unsigned width = value <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(value - 1);
+	const unsigned bucket = width <= exponent ? 0 : width - exponent;
+
+	counter_inc(counters, (enum counter)(first + (bucket < n_buckets ? bucket : n_buckets - 1)));
+}
+
 // The name that operators see ("rx_packets") and one sentence of explanation.
 const char *counter_name(enum counter id);
 const char *counter_help(enum counter id);

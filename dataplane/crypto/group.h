@@ -16,23 +16,10 @@
 #pragma once
 
 #include "crypto/ephemeral.h"
+#include "crypto/group_limits.h"
 #include "crypto/lanes.h"
 
 struct crypto;
-
-enum group_id {
-	GROUP_SECP256R1 = 0x0017,
-	GROUP_SECP384R1 = 0x0018,
-	GROUP_X25519 = 0x001d
-};
-
-enum {
-	N_GROUPS = 3,
-	GROUP_SHARE_MAX_LEN = 97,
-	GROUP_SECRET_MAX_LEN = 48,
-	GROUP_PRIVATE_MAX_LEN = 48,
-	GROUP_JOBS_MAX = 2
-};
 
 struct group {
 	uint16_t id; // enum group_id

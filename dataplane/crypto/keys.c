@@ -2,6 +2,7 @@
 #include "crypto/keys.h"
 
 #include "base/assert.h"
+#include "base/reader.h"
 #include "base/wipe.h"
 #include "crypto/mb/kernels.h"
 #include "crypto/private_key.h"
@@ -53,21 +54,27 @@ size_t private_key_footprint(const EVP_PKEY *pkey)
 	return classify(pkey, &head) == KEY_OK ? head.footprint : 0;
 }
 
-static enum key_verdict load_ecdsa(struct private_key *key, EVP_PKEY *pkey)
+static bool is_consistent(EVP_PKEY *pkey)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
+	const bool consistent = context != NULL && EVP_PKEY_pairwise_check(context) == 1;
+
+	EVP_PKEY_CTX_free(context);
+	return consistent;
+}
+
+static enum key_verdict load_ecdsa(struct private_key *key, EVP_PKEY *pkey, bool derived)
 {
 	enum mb_curve curve = key->type == KEY_ECDSA_P256 ? MB_P256 : MB_P384;
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
 	uint8_t scalar[MB_SCALAR_LEN_MAX];
 	BIGNUM *d = NULL;
 	enum key_verdict verdict = KEY_INCONSISTENT;
 
 	if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) != 1)
 		verdict = KEY_MALFORMED;
-	else if (context != NULL && EVP_PKEY_pairwise_check(context) == 1 &&
-		 BN_bn2binpad(d, scalar, (int)mb_curve_len(curve)) > 0 &&
+	else if ((derived || is_consistent(pkey)) && BN_bn2binpad(d, scalar, (int)mb_curve_len(curve)) > 0 &&
 		 mb_ecdsa_key_set(&key->ecdsa, curve, scalar))
 		verdict = KEY_OK;
-	EVP_PKEY_CTX_free(context);
 	BN_clear_free(d);
 	wipe(scalar, sizeof scalar);
 	return verdict;
@@ -154,7 +161,7 @@ static EVP_PKEY *scalar_reference(enum key_type type, EVP_PKEY *pkey)
 	return plain;
 }
 
-static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body)
+static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body, bool derived)
 {
 	static _Atomic uint64_t last_serial;
 	enum key_verdict verdict;
@@ -164,7 +171,7 @@ static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum selec
 	else if (key->type == KEY_ED25519)
 		verdict = load_ed25519(key, pkey, body);
 	else
-		verdict = load_ecdsa(key, pkey);
+		verdict = load_ecdsa(key, pkey, derived);
 	if (verdict != KEY_OK)
 		return verdict;
 	key->serial = atomic_fetch_add(&last_serial, 1) + 1;
@@ -174,8 +181,8 @@ static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum selec
 	return key->pkey != NULL ? KEY_OK : KEY_UNSUPPORTED;
 }
 
-enum key_verdict private_key_load(
-	struct mut_span memory, EVP_PKEY *pkey, enum select_lanes body, const struct private_key **out_key)
+static enum key_verdict load_checked(struct mut_span memory, EVP_PKEY *pkey, enum select_lanes body,
+	bool derived, const struct private_key **out_key)
 {
 	struct private_key *key = (struct private_key *)(void *)memory.data;
 	struct private_key head;
@@ -187,12 +194,24 @@ enum key_verdict private_key_load(
 	SLUICE_ASSERT(memory.len >= head.footprint && (uintptr_t)memory.data % 64 == 0);
 	memset(key, 0, head.footprint);
 	*key = head;
-	verdict = load(key, pkey, select_resolve_lanes(body));
+	verdict = load(key, pkey, select_resolve_lanes(body), derived);
 	if (verdict == KEY_OK)
 		*out_key = key;
 	else
 		wipe(memory.data, head.footprint);
 	return verdict;
+}
+
+enum key_verdict private_key_load(
+	struct mut_span memory, EVP_PKEY *pkey, enum select_lanes body, const struct private_key **out_key)
+{
+	return load_checked(memory, pkey, body, false, out_key);
+}
+
+enum key_verdict private_key_load_derived(
+	struct mut_span memory, EVP_PKEY *pkey, enum select_lanes body, const struct private_key **out_key)
+{
+	return load_checked(memory, pkey, body, true, out_key);
 }
 
 EVP_PKEY *private_key_parse_der(struct span der)
@@ -248,13 +267,89 @@ size_t private_key_signature_max_len(const struct private_key *key)
 	return key->bits / 8;
 }
 
-bool private_key_matches_certificate(const struct private_key *key, const X509 *certificate)
+// The content of the next DER element, whose tag is *out_tag; *out_whole is the element itself. Lengths of up
+// to three bytes (certificates are shorter than 2^16).
+static struct span next_element(struct reader *reader, uint8_t *out_tag, struct span *out_whole)
 {
-	const EVP_PKEY *pkey = X509_get0_pubkey(certificate);
+	const uint8_t *start = reader->next;
+	struct span content;
+	size_t len;
+
+	*out_tag = reader_u8(reader);
+	len = reader_u8(reader);
+	if (len == 0x81)
+		len = reader_u8(reader);
+	else if (len == 0x82)
+		len = reader_u16(reader);
+	else if (len > 0x7f)
+		reader_fail(reader);
+	content = reader_bytes(reader, len);
+	*out_whole = reader_ok(reader) ? span_of(start, (size_t)(reader->next - start)) : (struct span){0};
+	return content;
+}
+
+// RFC 5280 4.1: the element after version (optional), serial number, signature, issuer, validity and subject.
+static struct span spki_of(struct span certificate)
+{
+	enum {
+		VERSION_TAG = 0xa0,
+		N_BEFORE = 5
+	};
+	struct reader outer = reader_over(certificate);
+	struct span whole = {0};
+	struct reader inner;
+	uint8_t tag;
+	int n_more;
+
+	inner = reader_over(next_element(&outer, &tag, &whole));
+	inner = reader_over(next_element(&inner, &tag, &whole));
+	(void)next_element(&inner, &tag, &whole);
+	n_more = N_BEFORE + (tag == VERSION_TAG);
+	for (int i = 0; i < n_more; i++)
+		(void)next_element(&inner, &tag, &whole);
+	return reader_ok(&inner) ? whole : (struct span){0};
+}
+
+// What a SubjectPublicKeyInfo of a curve begins with: algorithm, curve, and the bit string's head; the key is
+// the rest (RFC 5480 2, RFC 8410 4). A point need not be checked that is only compared.
+static bool read_plain_spki(struct span spki, struct public_key *out_key)
+{
+	static const uint8_t p256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+		0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+	static const uint8_t p384[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+		0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+	static const uint8_t ed25519[] = {
+		0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+	static const struct {
+		const uint8_t *head;
+		size_t head_len;
+		size_t key_len;
+		enum key_type type;
+	} forms[] = {
+		{p256, sizeof p256, 65, KEY_ECDSA_P256},
+		{p384, sizeof p384, 97, KEY_ECDSA_P384},
+		{ed25519, sizeof ed25519, 32, KEY_ED25519},
+	};
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		if (spki.len != forms[i].head_len + forms[i].key_len ||
+			memcmp(spki.data, forms[i].head, forms[i].head_len) != 0)
+			continue;
+		*out_key = (struct public_key){
+			.type = (uint8_t)forms[i].type, .len = (uint16_t)forms[i].key_len};
+		memcpy(out_key->bytes, spki.data + forms[i].head_len, forms[i].key_len);
+		return true;
+	}
+	return false;
+}
+
+bool private_key_matches_certificate(const struct private_key *key, struct span certificate)
+{
+	const struct span spki = spki_of(certificate);
 	struct public_key public_key;
 	uint8_t digest[32];
 
-	if (pkey == NULL || public_key_from_pkey(&public_key, pkey) != KEY_OK)
+	if (!read_plain_spki(spki, &public_key) && public_key_from_spki(&public_key, spki) != KEY_OK)
 		return false;
 	public_key_digest(&public_key, digest);
 	return memcmp(digest, key->public_digest, sizeof digest) == 0;

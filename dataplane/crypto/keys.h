@@ -16,7 +16,6 @@
 #include "crypto/select.h"
 
 struct evp_pkey_st; // OpenSSL's EVP_PKEY
-struct x509_st;     // OpenSSL's X509
 
 struct private_key;
 
@@ -36,6 +35,11 @@ size_t private_key_footprint(const struct evp_pkey_st *pkey);
 enum key_verdict private_key_load(struct mut_span memory, struct evp_pkey_st *pkey, enum select_lanes body,
 	const struct private_key **out_key) __attribute__((warn_unused_result));
 
+// The same for a key on a curve whose public half the caller has just computed from the private one:
+// comparing them would compute it again.
+enum key_verdict private_key_load_derived(struct mut_span memory, struct evp_pkey_st *pkey,
+	enum select_lanes body, const struct private_key **out_key) __attribute__((warn_unused_result));
+
 // PKCS#8, or the traditional forms, unencrypted. Parses to an EVP_PKEY; the caller frees it with
 // EVP_PKEY_free. NULL when malformed.
 struct evp_pkey_st *private_key_parse_der(struct span der);
@@ -51,8 +55,9 @@ unsigned private_key_bits(const struct private_key *key);
 // Longest signature that the key makes.
 size_t private_key_signature_max_len(const struct private_key *key);
 
-// Whether the certificate's public key is this key's.
-bool private_key_matches_certificate(const struct private_key *key, const struct x509_st *certificate);
+// Whether the public key of a certificate (DER) is this key's. Takes about a microsecond for curves;
+// OpenSSL's parser, which RSA keys still need, a hundred times that.
+bool private_key_matches_certificate(const struct private_key *key, struct span certificate);
 
 // A hash over secret and public parts, for random_mix. Writes 32 bytes.
 void private_key_digest(const struct private_key *key, uint8_t out[32]);

@@ -361,6 +361,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		{
 			.input_len = 256,
 			.is_slow = true,
+			.half = MB_RSA_HALF,
 			.output_len = 256,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,
@@ -372,6 +373,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		{
 			.input_len = 384,
 			.is_slow = true,
+			.half = MB_RSA_HALF,
 			.output_len = 384,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,
@@ -383,6 +385,7 @@ const struct lane_operation lane_operations[N_LANE_OPS] = {
 		{
 			.input_len = 512,
 			.is_slow = true,
+			.half = MB_RSA_HALF,
 			.output_len = 512,
 			.refusal = LANE_FAULT,
 			.begin = rsa_begin,

@@ -35,6 +35,7 @@ struct lane_operation {
 	uint16_t input_len; // 0: a struct of its own, or nothing
 	uint16_t output_len;
 	bool is_slow; // as scalar code it is too long for a worker's turn
+	uint8_t half; // so many requests take half of what eight take; 0: they don't
 	// What a request gets that the operation refused.
 	uint8_t refusal; // enum lane_status
 	// Up to eight requests by kernel; bit i of the result: request i succeeded.

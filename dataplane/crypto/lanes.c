@@ -53,6 +53,13 @@ static void count(struct lanes *lanes, enum counter id, uint64_t n)
 		counter_add(lanes->counters, id, n);
 }
 
+static void count_wait(struct lanes *lanes, uint64_t waited_tsc)
+{
+	count(lanes, COUNTER_CRYPTO_LANE_WAIT_TSC, waited_tsc);
+	if (lanes->counters != NULL)
+		counter_observe(lanes->counters, COUNTER_CRYPTO_LANE_WAIT_LE_10, 10, 14, waited_tsc);
+}
+
 size_t lanes_footprint(void)
 {
 	return sizeof(struct lanes) + 64 + lane_engine_footprint();
@@ -134,19 +141,29 @@ static void complete(struct lanes *lanes, struct lane_request *request, bool ok)
 	lanes->n_pending--;
 }
 
+// How many requests go together. Where half of them take half the time, who came first need not wait for the
+// few behind, who are joined by others meanwhile.
+static unsigned batch_len(const struct lanes *lanes, enum lane_op op)
+{
+	uint32_t n = lanes->queues[op].n;
+	unsigned half = lane_operations[op].half;
+
+	if (n >= LANES)
+		return LANES;
+	return half != 0 && n > half ? half : n;
+}
+
 // Takes up to eight requests off the queue and counts them as fired.
 static unsigned take_batch(
 	struct lanes *lanes, enum lane_op op, struct lane_request *requests[LANES], uint64_t now_tsc)
 {
 	struct lane_queue *queue = &lanes->queues[op];
-	unsigned n = queue->n < LANES ? queue->n : LANES;
-	uint64_t waited_tsc = 0;
+	unsigned n = batch_len(lanes, op);
 
 	for (unsigned i = 0; i < n; i++) {
 		requests[i] = queue_pop(queue);
-		waited_tsc += now_tsc - requests[i]->submitted_tsc;
+		count_wait(lanes, now_tsc - requests[i]->submitted_tsc);
 	}
-	count(lanes, COUNTER_CRYPTO_LANE_WAIT_TSC, waited_tsc);
 	return n;
 }
 
@@ -206,7 +223,7 @@ static void hand_over_queue(struct lanes *lanes, enum lane_op op, uint64_t now_t
 		if (!hand_over(lanes, request))
 			break;
 		(void)queue_pop(queue);
-		count(lanes, COUNTER_CRYPTO_LANE_WAIT_TSC, now_tsc - request->submitted_tsc);
+		count_wait(lanes, now_tsc - request->submitted_tsc);
 	}
 	count(lanes, COUNTER_CRYPTO_LANE_FIRED_SCALAR, n_before - queue->n);
 }

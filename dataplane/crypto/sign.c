@@ -59,8 +59,11 @@ static enum sign_status start_ecdsa(
 
 static enum sign_status start_ed25519(struct crypto *crypto, struct signing *signing, struct span message)
 {
-	memcpy(signing->input, message.data, message.len);
-	signing->message = span_of(signing->input, message.len);
+	signing->message = message;
+	if (message.len <= SIGN_MESSAGE_MAX_LEN) {
+		memcpy(signing->input, message.data, message.len);
+		signing->message.data = signing->input;
+	}
 	return submit(crypto, signing, LANE_ED25519_SIGN, &signing->message);
 }
 
@@ -97,7 +100,6 @@ enum sign_status sign_start(struct crypto *crypto, struct signing *signing, cons
 {
 	uint8_t digest[HASH_MAX_LEN];
 
-	SLUICE_ASSERT(message.len <= SIGN_MESSAGE_MAX_LEN);
 	if (key->type == KEY_ED25519) {
 		SLUICE_ASSERT(scheme->kind == SCHEME_KIND_ED25519);
 		signing->key = key;

@@ -12,7 +12,7 @@
 struct crypto;
 
 enum {
-	SIGN_MESSAGE_MAX_LEN = 256, // TLS 1.3: 64 + 34 + hash; TLS 1.2: 64 + parameters
+	SIGN_MESSAGE_MAX_LEN = 256, // of what is copied: TLS 1.3: 64 + 34 + hash; TLS 1.2: 64 + parameters
 	SIGNATURE_MAX_LEN = 512
 };
 
@@ -25,7 +25,7 @@ enum sign_status {
 struct signing {
 	struct lane_request request;
 	const struct private_key *key;
-	struct span message; // Ed25519: over input
+	struct span message; // Ed25519: over input, or the caller's if it is longer
 	uint16_t signature_len;
 	uint8_t input[SIGN_MESSAGE_MAX_LEN];
 	uint8_t signature[SIGNATURE_MAX_LEN];
@@ -34,9 +34,10 @@ struct signing {
 // The owner is what a popped lane_request's owner will be.
 void signing_init(struct signing *signing, void *owner);
 
-// Signs the message (not its digest; copied or hashed at once, at most SIGN_MESSAGE_MAX_LEN bytes). The
-// scheme must fit the key (scheme.h; asserted). The key must outlive the signing. On SIGN_DONE the signature
-// is in signing->signature.
+// Signs the message (not its digest). It is hashed at once; Ed25519, which hashes for itself, copies up to
+// SIGN_MESSAGE_MAX_LEN bytes and borrows what is longer until the signing is done or destroyed. The scheme
+// must fit the key (scheme.h; asserted). The key must outlive the signing. On SIGN_DONE the signature is in
+// signing->signature.
 enum sign_status sign_start(struct crypto *crypto, struct signing *signing, const struct private_key *key,
 	const struct scheme *scheme, struct span message);
 

@@ -31,8 +31,10 @@ static void run(void *argument)
 	(void)sem_post(&errand.done);
 }
 
-static void make_bell(void)
+void interrupt_thread_prepare(void)
 {
+	if (errand.handle != NULL)
+		return;
 	errand.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	errand.handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
 	SLUICE_ASSERT(errand.bell >= 0 && errand.handle != NULL);
@@ -46,25 +48,9 @@ void interrupt_thread_run(void (*function)(void *argument), void *argument)
 {
 	const uint64_t once = 1;
 
-	if (errand.handle == NULL)
-		make_bell();
 	errand.function = function;
 	errand.argument = argument;
 	SLUICE_ASSERT(write(errand.bell, &once, sizeof once) == (ssize_t)sizeof once);
 	while (sem_wait(&errand.done) != 0)
 		continue; // a signal came
-}
-
-static void do_nothing(void *argument)
-{
-	(void)argument;
-}
-
-void interrupt_thread_settle(void)
-{
-	// Each round of the thread ends with reading the list of devices anew, if it has changed, and has one
-	// errand at most. The first one's round may be that of the change; when the second runs, that is
-	// over.
-	interrupt_thread_run(do_nothing, NULL);
-	interrupt_thread_run(do_nothing, NULL);
 }

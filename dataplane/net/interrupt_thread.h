@@ -4,8 +4,8 @@
 // against the main thread; what must not happen at the same moment as a handler is done in that thread too.
 #pragma once
 
-// Runs the function there and waits for its end. Main thread, between EAL's start and its clean-up.
-void interrupt_thread_run(void (*function)(void *argument), void *argument);
+// Main thread, once or more, while it may still open files.
+void interrupt_thread_prepare(void);
 
-// Returns when the thread has done what it had to do, and looks at no device any more that is gone by now.
-void interrupt_thread_settle(void);
+// Main thread: runs the function there and waits for its end.
+void interrupt_thread_run(void (*function)(void *argument), void *argument);

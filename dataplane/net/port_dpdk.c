@@ -354,6 +354,7 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 	info->mtu = config->mtu;
 	info->numa_node = rte_eth_dev_socket_id(dpdk->id);
 	if (strcmp(device.driver_name, "net_memif") == 0) {
+		interrupt_thread_prepare();
 		memif_guard_add(&dpdk->guard);
 		dpdk->guarded = true;
 		dpdk->port.ops = &memif_ops;

@@ -399,8 +399,9 @@ uint32_t receive_frames(struct net *net, struct net_port *port, struct rte_mbuf 
 			net_drop(net, frames[i], reason);
 		n_out += n_segments;
 	}
-	if (origin == RECEIVE_WIRE) {
+	if (origin == RECEIVE_WIRE && n != 0) {
 		counter_add(net->counters, COUNTER_NET_RX_PACKETS, n);
+		counter_observe(net->counters, COUNTER_NET_RX_BURST_LE_0, 0, 8, n);
 		counter_add(net->counters, COUNTER_NET_RX_BYTES, n_bytes);
 	}
 	counter_add(net->counters, COUNTER_NET_RX_SEGMENTS, n_out);

@@ -33,15 +33,19 @@ static void done(struct proxy *proxy, const struct upstream_check *check, bool g
 static void begin(struct proxy *proxy, const struct upstream_check *due)
 {
 	uint32_t pool_idx = upstream_server_at(&proxy->upstream, due->server_idx)->pool_idx;
+	const struct proxy_backend *backend = &proxy->config->backends[pool_idx];
+	uint32_t source_idx = proxy_backend_source(backend, &due->addr, 0);
 	struct check *check = pool_alloc(&proxy->checks);
 	struct tcp_connect request = {.remote = due->addr, .remote_port = due->port};
 	struct tcp_conn *conn;
 
 	SLUICE_ASSERT(check != NULL);
-	request.local = proxy->config->backends[pool_idx].locals[0];
 	request.user = CHECK_USER | pool_index(&proxy->checks, check);
 	check->check = *due;
-	if (tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) == TCP_CONNECT_STARTED) {
+	if (source_idx != PROXY_SOURCES_MAX)
+		request.local = backend->locals[source_idx];
+	if (source_idx != PROXY_SOURCES_MAX &&
+		tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) == TCP_CONNECT_STARTED) {
 		check->tcp = tcp_conn_handle(proxy->tcp, conn);
 		return;
 	}

@@ -15,7 +15,7 @@ void pair_end_talk(struct proxy *proxy, struct pair *pair)
 {
 	if (pair->talk_idx == POOL_NONE)
 		return;
-	if (pair->listener->protocol == LISTENER_MAIL)
+	if (pair->terms->protocol == LISTENER_MAIL)
 		pool_free(&proxy->preambles, preamble_of(proxy, pair));
 	else
 		pool_free(&proxy->redirects, pool_at(&proxy->redirects, pair->talk_idx));
@@ -35,21 +35,29 @@ bool pair_begin_preamble(struct proxy *proxy, struct pair *pair)
 		return false;
 	}
 	pair->talk_idx = pool_index(&proxy->preambles, preamble);
-	preamble_begin(&proxy->preamble_worker, preamble, &pair->listener->preamble, &client);
+	preamble_begin(&proxy->preamble_worker, preamble, &pair->terms->preamble, &client);
 	return true;
 }
 
+// STARTTLS: with what the listener is configured to be now.
 static bool start_tls(struct proxy *proxy, struct pair *pair)
 {
 	struct leg *client = &pair->legs[PAIR_CLIENT];
-	enum admission_verdict verdict = admission_handshake(
-		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
+	uint32_t listener_idx = proxy_find_listener(proxy, pair->terms);
+	enum admission_verdict verdict;
 
+	if (listener_idx == POOL_NONE) {
+		pair_abort(proxy, pair, COUNTER_PROXY_LISTENER_GONE);
+		return false;
+	}
+	verdict = admission_handshake(
+		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
 	if (verdict != ADMISSION_ADMITTED) {
 		pair_refuse(proxy, pair, verdict);
 		return false;
 	}
-	if (!leg_start_tls(proxy, client, pair->listener->tls)) {
+	pair_use_config(proxy, pair, listener_idx);
+	if (!leg_start_tls(proxy, client, pair_listener(pair)->tls)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
 		return false;
 	}
@@ -207,7 +215,7 @@ bool pair_redirect(struct proxy *proxy, struct pair *pair)
 
 	while (len == 0 && leg_peek(proxy, client, &piece, 1) != 0) {
 		len = http_redirect_feed(pool_at(&proxy->redirects, pair->talk_idx),
-			&pair->listener->redirect, span_of(piece.data, piece.len),
+			&pair_listener(pair)->redirect, span_of(piece.data, piece.len),
 			(struct mut_span){.data = out, .len = HTTP_REDIRECT_RESPONSE_MAX});
 		leg_consume(proxy, client, piece.len);
 		moved = true;

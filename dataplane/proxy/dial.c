@@ -24,9 +24,9 @@ static void no_backend(struct proxy *proxy, struct pair *pair)
 
 	if (leg_is(client, LEG_TLS))
 		leg_finish_handshake(proxy, client);
-	if (pair->listener->protocol == LISTENER_MAIL) {
+	if (pair->terms->protocol == LISTENER_MAIL) {
 		struct preamble_step step = preamble_no_backend(
-			&proxy->preamble_worker, &pair->listener->preamble);
+			&proxy->preamble_worker, &pair->terms->preamble);
 
 		(void)!leg_write(proxy, client, step.to_client);
 	} else if (leg_is(client, LEG_TLS)) {
@@ -42,14 +42,18 @@ static void no_backend(struct proxy *proxy, struct pair *pair)
 static bool connect_to(struct proxy *proxy, struct pair *pair)
 {
 	const struct upstream_server *server = upstream_server_at(&proxy->upstream, pair->server_idx);
-	const struct proxy_backend *backend = &pair->config->backends[pair->choice.pool_idx];
+	const struct proxy_backend *backend = &pair_config(pair)->backends[pair->choice.pool_idx];
 	enum tcp_connect_verdict verdict = TCP_CONNECT_IN_USE;
 	struct leg *leg = &pair->legs[PAIR_BACKEND];
-	struct tcp_connect request = {
-		.remote = server->addr, .remote_port = server->port, .user = pair_user(proxy, leg)};
+	struct tcp_connect request = {.remote = server->addr,
+		.remote_port = server->port,
+		.user = pair_user(proxy, leg),
+		.near = true};
 	struct tcp_conn *conn;
 
-	for (uint32_t i = 0; i < backend->n_locals && verdict == TCP_CONNECT_IN_USE; i++) {
+	for (uint32_t i = proxy_backend_source(backend, &server->addr, 0);
+		i != PROXY_SOURCES_MAX && verdict == TCP_CONNECT_IN_USE;
+		i = proxy_backend_source(backend, &server->addr, i + 1)) {
 		request.local = backend->locals[i];
 		verdict = tcp_connect(proxy->tcp, &request, proxy->now_us, &conn);
 	}
@@ -128,7 +132,8 @@ static struct span key_name(const struct tls_handshake_report *report, char room
 // The first bytes that the server gets: who is there, and over what.
 static bool write_header(struct proxy *proxy, struct pair *pair)
 {
-	enum proxy_protocol_version version = pair->config->backends[pair->choice.pool_idx].proxy_protocol;
+	enum proxy_protocol_version version =
+		pair_config(pair)->backends[pair->choice.pool_idx].proxy_protocol;
 	struct leg *client = &pair->legs[PAIR_CLIENT];
 	struct proxy_protocol_facts facts = {.source = pair->addresses.client_addr,
 		.destination = pair->addresses.local_addr,
@@ -172,7 +177,7 @@ static void connected(struct proxy *proxy, struct pair *pair)
 	}
 	if (leg_is(client, LEG_TLS))
 		leg_finish_handshake(proxy, client);
-	if (pair->listener->protocol != LISTENER_MAIL)
+	if (pair->terms->protocol != LISTENER_MAIL)
 		pair_set_phase(proxy, pair, PAIR_FORWARD);
 	else if (pair_begin_preamble(proxy, pair))
 		pair_set_phase(proxy, pair, PAIR_PREAMBLE);

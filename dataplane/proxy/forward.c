@@ -17,8 +17,9 @@ enum {
 struct seal_item {
 	struct leg *from;
 	struct leg *to;
-	struct rte_mbuf *mbuf;
+	struct leg_place place;
 	uint32_t len; // of plaintext
+	uint32_t sealed_len;
 	struct tls_seal seal;
 	struct span inputs[SEAL_PIECES + 1];
 	struct mut_span output;
@@ -119,7 +120,7 @@ static void seal_batch(struct proxy *proxy)
 	for (uint32_t i = 0; i < batch->n_seals; i++) {
 		struct seal_item *item = &batch->seals[i];
 
-		leg_send_sealed(proxy, item->to, item->mbuf);
+		leg_send_sealed(proxy, item->to, item->place, item->sealed_len);
 		item->to->n_written += item->len;
 		leg_consume(proxy, item->from, item->len);
 		note_moved(proxy, item->to, item->len);
@@ -127,75 +128,101 @@ static void seal_batch(struct proxy *proxy)
 	batch->n_seals = 0;
 }
 
-// How much of the pieces goes into the next record.
-static uint32_t choose_len(struct proxy *proxy, struct leg *to, uint64_t available)
+// How much goes into the next record; 0: nothing yet. A record that is shorter than it could be waits if it
+// could not leave anyway, because of what was sent before: an acknowledgement of that wakes its pair. One
+// that can leave never waits. What lies there is not looked at: its buffers are cold.
+static uint32_t choose_len(struct proxy *proxy, const struct leg *from, struct leg *to)
 {
 	struct tls_conn *tls = leg_tls(proxy, to);
-	uint32_t space = leg_space(proxy, to);
 	bool after_pause = proxy->now_us - pair_of(to)->moved_us > PAUSE_US;
+	uint32_t available = leg_readable(proxy, from);
+	uint32_t space = leg_space(proxy, to);
 
-	// A record may not outgrow the send buffer's room; a sliver of room is not worth a record.
 	if (available > space)
 		available = space;
-	return available == 0
-		       ? 0
-		       : (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, (size_t)available, after_pause);
+	if (available == 0 || (available < tls_record_next_len(tls, SEGMENT_LEN, after_pause) &&
+				      leg_is_backed_up(proxy, to)))
+		return 0;
+	return (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, available, after_pause);
 }
 
-static uint64_t total_len(const struct tcp_piece *pieces, uint32_t n)
+// The pieces of the first item->len bytes; fewer bytes if they lie in more pieces than a job takes.
+static uint16_t find_inputs(struct proxy *proxy, struct seal_item *item)
 {
-	uint64_t len = 0;
+	struct tcp_piece pieces[SEAL_PIECES];
+	uint32_t n_pieces = leg_peek(proxy, item->from, pieces, SEAL_PIECES);
+	uint32_t left = item->len;
+	uint16_t n = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		len += pieces[i].len;
-	return len;
+	for (; left != 0 && n < n_pieces; n++) {
+		uint32_t part = pieces[n].len < left ? pieces[n].len : left;
+
+		item->inputs[n] = span_of(pieces[n].data, part);
+		left -= part;
+	}
+	item->len -= left;
+	return n;
 }
 
-// Prepares one record from what `from` has. Whether there was anything.
+// Cuts the inputs to item->len bytes.
+static uint16_t cut_inputs(struct seal_item *item)
+{
+	size_t left = item->len;
+	uint16_t n = 0;
+
+	for (; left != 0; n++) {
+		if (item->inputs[n].len > left)
+			item->inputs[n].len = left;
+		left -= item->inputs[n].len;
+	}
+	return n;
+}
+
+// Where the record goes. With no long buffer left it becomes a short one.
+static bool find_place(struct proxy *proxy, struct seal_item *item, uint16_t *n_inputs)
+{
+	const struct tls_conn *tls = leg_tls(proxy, item->to);
+
+	item->sealed_len = (uint32_t)tls_record_sealed_len(tls, item->len);
+	item->place = leg_find_place(proxy, item->to, item->sealed_len);
+	if (item->place.mbuf == NULL && item->sealed_len > PROXY_SMALL_LEN) {
+		counter_inc(proxy->counters, COUNTER_PROXY_NO_BUFFER);
+		item->len = PROXY_SMALL_LEN - PROXY_RECORD_OVERHEAD;
+		*n_inputs = cut_inputs(item);
+		item->sealed_len = (uint32_t)tls_record_sealed_len(tls, item->len);
+		item->place = leg_find_place(proxy, item->to, item->sealed_len);
+	}
+	if (item->place.mbuf == NULL)
+		proxy_note_shortage(proxy);
+	return item->place.mbuf != NULL;
+}
+
+// Prepares one record from what `from` has. Whether there was anything to be sent now.
 static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 {
 	struct forward_batch *batch = proxy->batch;
 	struct seal_item *item = &batch->seals[batch->n_seals];
 	struct tls_conn *tls = leg_tls(proxy, to);
-	struct tcp_piece pieces[SEAL_PIECES];
-	uint64_t available;
-	uint32_t len, left, sealed_len;
-	uint16_t n_inputs = 0;
 	size_t head_len = tls_record_head_len(tls);
 	struct tls_seal_pieces seal_pieces;
+	uint16_t n_inputs;
+	uint8_t *head;
 
 	leg_flush(proxy, to);
-	// Once buffers are short they are so for the rest of the turn, and looking through a long queue that
-	// can't go costs more than moving it.
-	if (leg_space(proxy, to) == 0 || proxy->unfinished)
+	// Once buffers are short they are so for the rest of the turn.
+	if (proxy->unfinished)
 		return false;
-	available = total_len(pieces, leg_peek(proxy, from, pieces, SEAL_PIECES));
-	if (available == 0)
-		return false;
-	item->mbuf = NULL;
-	if (available + PROXY_RECORD_OVERHEAD <= PROXY_SMALL_LEN)
-		item->mbuf = rte_pktmbuf_alloc(proxy->small_pool);
-	if (item->mbuf == NULL)
-		item->mbuf = rte_pktmbuf_alloc(proxy->record_pool);
-	if (item->mbuf == NULL) {
-		proxy_note_shortage(proxy);
-		return false;
-	}
-	len = choose_len(proxy, to, available);
-	sealed_len = (uint32_t)tls_record_sealed_len(tls, len);
-	for (left = len; left != 0; n_inputs++) {
-		uint32_t part = pieces[n_inputs].len < left ? pieces[n_inputs].len : left;
-
-		item->inputs[n_inputs] = span_of(pieces[n_inputs].data, part);
-		left -= part;
-	}
-	(void)rte_pktmbuf_append(item->mbuf, (uint16_t)sealed_len);
 	item->from = from;
 	item->to = to;
-	item->len = len;
-	item->output = (struct mut_span){.data = rte_pktmbuf_mtod_offset(item->mbuf, uint8_t *, head_len),
-		.len = sealed_len - head_len};
-	seal_pieces = (struct tls_seal_pieces){.head = rte_pktmbuf_mtod(item->mbuf, uint8_t *),
+	item->len = choose_len(proxy, from, to);
+	if (item->len == 0)
+		return false;
+	n_inputs = find_inputs(proxy, item);
+	if (!find_place(proxy, item, &n_inputs))
+		return false;
+	head = rte_pktmbuf_mtod_offset(item->place.mbuf, uint8_t *, item->place.offset);
+	item->output = (struct mut_span){.data = head + head_len, .len = item->sealed_len - head_len};
+	seal_pieces = (struct tls_seal_pieces){.head = head,
 		.inputs = item->inputs,
 		.outputs = &item->output,
 		.n_inputs = n_inputs,
@@ -211,7 +238,9 @@ static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
 {
 	struct tcp_piece pieces[MOVE_PIECES];
-	uint32_t n = leg_peek(proxy, from, pieces, MOVE_PIECES);
+	uint32_t n = leg_readable(proxy, from) != 0 && leg_space(proxy, to) != 0
+			     ? leg_peek(proxy, from, pieces, MOVE_PIECES)
+			     : 0;
 	uint32_t moved = 0;
 	bool room = true;
 

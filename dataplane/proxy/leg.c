@@ -45,10 +45,17 @@ static void drop_opened(struct leg *leg)
 	leg->opened_skip = leg->opened_len = leg->opened_tail = 0;
 }
 
+static void drop_shared(struct leg *leg)
+{
+	rte_pktmbuf_free(leg->shared);
+	leg->shared = NULL;
+}
+
 // Everything but the TCP connection.
 static void give_back(struct proxy *proxy, struct leg *leg)
 {
 	drop_opened(leg);
+	drop_shared(leg);
 	if (leg->pending != NULL)
 		rte_pktmbuf_free(leg->pending);
 	leg->pending = NULL;
@@ -155,7 +162,7 @@ static void send_tls_output(struct proxy *proxy, struct leg *leg,
 			(struct mut_span){.data = rte_pktmbuf_mtod(mbuf, uint8_t *), .len = PROXY_SMALL_LEN});
 		if (len != 0) {
 			(void)rte_pktmbuf_append(mbuf, (uint16_t)len);
-			leg_send_sealed(proxy, leg, mbuf);
+			leg_send_sealed(proxy, leg, (struct leg_place){.mbuf = mbuf}, (uint32_t)len);
 		} else {
 			rte_pktmbuf_free(mbuf);
 		}
@@ -297,6 +304,7 @@ static bool cut_record(struct proxy *proxy, struct leg *leg, struct tls_stream s
 		fail(proxy, leg);
 		return false;
 	}
+	leg->awaited = out->wire_len == 0 ? out->content_len : 0;
 	if (out->wire_len == 0 && leg_is(leg, LEG_FIN_SEEN)) // RFC 8446 6.1: the end that nobody announced
 		leg->flags |= LEG_BROKEN | LEG_TRUNCATED;
 	return out->wire_len != 0;
@@ -313,6 +321,8 @@ bool leg_prepare_opening(
 	if (conn == NULL || !leg_is(leg, LEG_TLS) ||
 		(leg->flags & (LEG_HANDSHAKING | LEG_BROKEN | LEG_ENDED)) != 0 || leg->opened_len != 0 ||
 		leg->opened_tail != 0)
+		return false;
+	if (tcp_readable(conn) < leg->awaited && !leg_is(leg, LEG_FIN_SEEN))
 		return false;
 	stream = next_stream(proxy, conn);
 	opening->leg = leg;
@@ -460,6 +470,15 @@ uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *
 	return n_out;
 }
 
+uint32_t leg_readable(struct proxy *proxy, const struct leg *leg)
+{
+	struct tcp_conn *conn = conn_of(proxy, leg);
+
+	if (conn == NULL || leg_is(leg, LEG_HANDSHAKING))
+		return 0;
+	return leg_is(leg, LEG_TLS) ? leg->opened_len : tcp_readable(conn);
+}
+
 void leg_consume(struct proxy *proxy, struct leg *leg, uint32_t n_bytes)
 {
 	struct tcp_conn *conn = conn_of(proxy, leg);
@@ -526,11 +545,48 @@ bool leg_send_piece(struct proxy *proxy, struct leg *leg, const struct tcp_piece
 	return true;
 }
 
-void leg_send_sealed(struct proxy *proxy, struct leg *leg, struct rte_mbuf *mbuf)
+struct leg_place leg_find_place(struct proxy *proxy, struct leg *leg, uint32_t len)
 {
-	SLUICE_ASSERT(leg->pending == NULL);
-	if (!tcp_send(proxy->tcp, conn_of(proxy, leg), mbuf, 0, mbuf->data_len))
-		leg->pending = mbuf;
+	bool small = len <= PROXY_SMALL_LEN;
+	struct leg_place place = {.mbuf = leg->shared};
+
+	if (leg->shared != NULL && rte_pktmbuf_tailroom(leg->shared) >= len) {
+		place.offset = leg->shared->data_len;
+		rte_mbuf_refcnt_update(leg->shared, 1);
+		(void)rte_pktmbuf_append(leg->shared, (uint16_t)len);
+		return place;
+	}
+	// A short record by itself needs no long buffer.
+	if (small && tcp_send_queued(conn_of(proxy, leg)) == 0)
+		place.mbuf = rte_pktmbuf_alloc(proxy->small_pool);
+	else
+		place.mbuf = rte_pktmbuf_alloc(proxy->record_pool);
+	if (place.mbuf == NULL)
+		place.mbuf = small ? rte_pktmbuf_alloc(proxy->small_pool) : NULL;
+	if (place.mbuf == NULL)
+		return place;
+	(void)rte_pktmbuf_append(place.mbuf, (uint16_t)len);
+	if (rte_pktmbuf_tailroom(place.mbuf) >= PROXY_SMALL_LEN) {
+		drop_shared(leg);
+		leg->shared = place.mbuf;
+		rte_mbuf_refcnt_update(leg->shared, 1);
+	}
+	return place;
+}
+
+void leg_send_sealed(struct proxy *proxy, struct leg *leg, struct leg_place place, uint32_t len)
+{
+	SLUICE_ASSERT(leg->pending == NULL && len <= UINT16_MAX);
+	if (tcp_send(proxy->tcp, conn_of(proxy, leg), place.mbuf, place.offset, len))
+		return;
+	leg->pending = place.mbuf;
+	leg->pending_offset = (uint16_t)place.offset;
+	leg->pending_len = (uint16_t)len;
+}
+
+bool leg_is_backed_up(struct proxy *proxy, const struct leg *leg)
+{
+	return tcp_is_backed_up(conn_of(proxy, leg));
 }
 
 bool leg_write(struct proxy *proxy, struct leg *leg, struct span bytes)
@@ -558,7 +614,7 @@ bool leg_write(struct proxy *proxy, struct leg *leg, struct span bytes)
 	else
 		memcpy(rte_pktmbuf_mtod(mbuf, uint8_t *), bytes.data, len);
 	(void)rte_pktmbuf_append(mbuf, (uint16_t)len);
-	leg_send_sealed(proxy, leg, mbuf);
+	leg_send_sealed(proxy, leg, (struct leg_place){.mbuf = mbuf}, (uint32_t)len);
 	leg->n_written += bytes.len;
 	return true;
 }
@@ -570,13 +626,16 @@ void leg_flush(struct proxy *proxy, struct leg *leg)
 	if (conn == NULL || leg_is(leg, LEG_SHUT))
 		return;
 	if (leg->pending != NULL) {
-		struct rte_mbuf *mbuf = leg->pending;
+		struct leg_place place = {.mbuf = leg->pending, .offset = leg->pending_offset};
 
 		leg->pending = NULL;
-		leg_send_sealed(proxy, leg, mbuf);
+		leg_send_sealed(proxy, leg, place, leg->pending_len);
 		if (leg->pending != NULL)
 			return;
 	}
+	// All was acknowledged, and nothing may follow for a long time.
+	if (leg->shared != NULL && tcp_send_queued(conn) == 0)
+		drop_shared(leg);
 	if (leg_is(leg, LEG_HANDSHAKING))
 		return;
 	if (leg_is(leg, LEG_TLS) &&
@@ -585,6 +644,7 @@ void leg_flush(struct proxy *proxy, struct leg *leg)
 	if (!leg_is(leg, LEG_SHUT_DUE) || leg->pending != NULL ||
 		(leg_is(leg, LEG_TLS) && tls_conn_is(leg_tls(proxy, leg), TLS_CONN_ALERT_DUE)))
 		return;
+	drop_shared(leg);
 	tcp_shutdown(proxy->tcp, conn);
 	leg->flags |= LEG_SHUT;
 }

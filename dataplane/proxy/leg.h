@@ -8,7 +8,10 @@
 //                        |<-skip->|<---------- len ----------->|<-->|      `opened`, in a leg with TLS
 //
 //   reading   leg_peek gives the pieces of plaintext where they lie; leg_consume gives their buffers back
-//   writing   leg_send_pieces queues references to them; with TLS forward.c seals them into one new buffer
+//   writing   leg_send_piece queues references to them; with TLS forward.c seals them into a buffer of ours
+//
+// A record buffer holds 16 KB and a record may be much shorter: as long as TCP still has bytes of the last
+// one, records that fit share it.
 //
 // The end of a stream is clean when TCP's FIN (plaintext) or close_notify (TLS) came after all of it. A FIN
 // without close_notify is a truncation, and like a reset it makes the leg broken (RFC 8446 6.1).
@@ -43,9 +46,13 @@ struct leg {
 	uint32_t opened_len;
 	uint32_t opened_tail;
 	uint32_t opened_off; // in opened_mbuf
+	uint32_t awaited;    // bytes in the receive queue before which there is no whole record; 0: not known
+	uint16_t pending_offset;
+	uint16_t pending_len;
 	struct rte_mbuf
 		*opened_mbuf;     // a record in too many pieces is opened here; NULL: in the receive queue
 	struct rte_mbuf *pending; // sealed, and TCP had no room for the reference
+	struct rte_mbuf *shared;  // records are laid into it one behind the other, while TCP has any of ours
 	uint64_t n_read;
 	uint64_t n_written;
 };
@@ -109,6 +116,9 @@ struct tls_conn *leg_tls(struct proxy *proxy, const struct leg *leg);
 uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *out, uint32_t n);
 void leg_consume(struct proxy *proxy, struct leg *leg, uint32_t n_bytes);
 
+// Bytes of plaintext that can be read: what leg_peek would find, without touching their buffers.
+uint32_t leg_readable(struct proxy *proxy, const struct leg *leg);
+
 // Whether any byte of plaintext, opened or not, has arrived and was not consumed.
 bool leg_has_input(struct proxy *proxy, const struct leg *leg);
 
@@ -126,8 +136,19 @@ bool leg_write(struct proxy *proxy, struct leg *leg, struct span bytes) __attrib
 bool leg_send_piece(struct proxy *proxy, struct leg *leg, const struct tcp_piece *piece)
 	__attribute__((warn_unused_result));
 
-// Hands a sealed buffer over, or keeps it until there is room.
-void leg_send_sealed(struct proxy *proxy, struct leg *leg, struct rte_mbuf *mbuf);
+// A place of so many bytes for a sealed record. The mbuf comes with a reference of the caller's; NULL: no
+// buffer is free.
+struct leg_place {
+	struct rte_mbuf *mbuf;
+	uint32_t offset; // of the mbuf's data
+};
+struct leg_place leg_find_place(struct proxy *proxy, struct leg *leg, uint32_t len);
+
+// Hands len sealed bytes over, or keeps them until there is room; so too the reference.
+void leg_send_sealed(struct proxy *proxy, struct leg *leg, struct leg_place place, uint32_t len);
+
+// Whether what is written now could not leave at once, because what was written before it can't.
+bool leg_is_backed_up(struct proxy *proxy, const struct leg *leg);
 
 // Sends what waits: a kept buffer, TLS's own messages, the end.
 void leg_flush(struct proxy *proxy, struct leg *leg);

@@ -15,6 +15,14 @@ void listener_timeouts_default(struct listener_timeouts *timeouts)
 	};
 }
 
+uint32_t proxy_backend_source(
+	const struct proxy_backend *backend, const struct ip_addr *server, uint32_t from)
+{
+	while (from < backend->n_locals && ip_addr_is_v4(&backend->locals[from]) != ip_addr_is_v4(server))
+		from++;
+	return from < backend->n_locals ? from : PROXY_SOURCES_MAX;
+}
+
 bool listener_trusts(const struct proxy_listener *listener, const struct ip_addr *source)
 {
 	for (uint32_t i = 0; i < listener->n_trusted; i++)

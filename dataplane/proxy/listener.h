@@ -1,43 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the configuration says of a listener, and the snapshot that all listeners are part of. Immutable: a
-// new configuration is a new snapshot, and the old one lives until no connection uses it (proxy_uses). A
-// listener is named by its index, which is also the tag of TCP's listener.
+// new configuration is a new snapshot, and the old one lives until no handshake and no connect uses it
+// (proxy_uses); connections that are up keep their terms alone (terms.h). A listener is named by its index,
+// which is also the tag of TCP's listener. A backend's index is its pool's in `upstream` and means the same
+// backend in all snapshots that are in use at a time; the table may have gaps.
 #pragma once
 
 #include "proxy/http_redirect.h"
-#include "proxy/preamble.h"
 #include "proxy/proxy_protocol.h"
 #include "proxy/routing.h"
+#include "proxy/terms.h"
 
 struct tls_server_config;
 
-enum listener_protocol {
-	LISTENER_TCP,  // plaintext in, plaintext out
-	LISTENER_TLS,  // TLS in
-	LISTENER_MAIL, // a preamble; TLS at once or after STARTTLS
-	LISTENER_HTTP_REDIRECT
-};
-
-// Times in microseconds; 0: no such limit.
-struct listener_timeouts {
-	uint64_t handshake_us; // from the first packet to the end of TLS's handshake, or of a request to port
-			       // 80
-	uint64_t connect_us;   // one attempt to connect to one server
-	uint64_t idle_us;      // no byte in either direction
-	uint64_t linger_us;    // after one side has ended, no byte from the other
-	uint64_t total_us;     // a connection's life
-};
-
 struct proxy_listener {
-	const char *name; // for the log; may be NULL
+	const struct listener_terms *terms;
 	struct ip_addr addr;
 	uint16_t port;
-	enum listener_protocol protocol;
 	const struct tls_server_config *tls; // LISTENER_TLS and LISTENER_MAIL
-	struct preamble_config preamble;     // LISTENER_MAIL
 	struct http_redirect_config redirect;
-	uint32_t tally_idx;            // its row of counters
 	uint32_t route_idx;            // the routes' listener_idx
 	uint32_t pool_idx;             // the backend when there is no name yet: LISTENER_TCP, STARTTLS
 	bool reject_unknown_names;     // no route but the default one for an SNI: refuse
@@ -45,9 +27,6 @@ struct proxy_listener {
 	const struct ip_addr *trusted; // ... which these prefixes are; others are reset
 	const uint8_t *trusted_lens;
 	uint32_t n_trusted;
-	struct listener_timeouts timeouts;
-	bool log_handshakes; // those that succeeded; failures are always told
-	bool log_connections;
 };
 
 // Who talks to whom: as TCP says, or a PROXY header that was accepted.
@@ -67,10 +46,14 @@ struct proxy_backend {
 	const char *name; // for the log; may be NULL
 	enum proxy_protocol_version proxy_protocol;
 	struct ip_addr
-		locals[PROXY_SOURCES_MAX]; // source addresses towards the servers: the first, and others
-					   // when its ports have run out; all of the servers' family
-	uint32_t n_locals;                 // at least 1
+		locals[PROXY_SOURCES_MAX]; // source addresses towards the servers: the first of a server's
+					   // family, and others of it when its ports have run out
+	uint32_t n_locals;                 // at least 1; 0: no such backend
 };
+
+// The first source of a server's family from this one on; PROXY_SOURCES_MAX: there is none (left).
+uint32_t proxy_backend_source(
+	const struct proxy_backend *backend, const struct ip_addr *server, uint32_t from);
 
 struct proxy_config {
 	const struct proxy_listener *listeners;

@@ -34,7 +34,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
 {
-	const struct listener_timeouts *timeouts = &pair->listener->timeouts;
+	const struct listener_timeouts *timeouts = &pair->terms->timeouts;
 	bool half_closed = leg_is(&pair->legs[0], LEG_SHUT) || leg_is(&pair->legs[1], LEG_SHUT);
 
 	switch (pair->phase) {
@@ -55,8 +55,7 @@ static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
 
 static uint64_t deadline_us(struct proxy *proxy, const struct pair *pair)
 {
-	return least(
-		phase_deadline_us(proxy, pair), after(pair->begun_us, pair->listener->timeouts.total_us));
+	return least(phase_deadline_us(proxy, pair), after(pair->begun_us, pair->terms->timeouts.total_us));
 }
 
 static void set_timer(struct proxy *proxy, struct pair *pair)
@@ -69,12 +68,42 @@ static void set_timer(struct proxy *proxy, struct pair *pair)
 		timer_start(&proxy->wheel, &pair->timer, due_us);
 }
 
+void pair_use_config(struct proxy *proxy, struct pair *pair, uint32_t listener_idx)
+{
+	SLUICE_ASSERT(pair->use == NULL && listener_idx <= UINT16_MAX);
+	pair->use = proxy->use;
+	pair->use->n++;
+	pair->listener_idx = (uint16_t)listener_idx;
+}
+
+static void drop_config(struct pair *pair)
+{
+	if (pair->use == NULL)
+		return;
+	pair->use->n--;
+	pair->use = NULL;
+}
+
+const char *pair_backend(const struct proxy *proxy, const struct pair *pair)
+{
+	const char *name = NULL;
+
+	if (pair->server_idx != UPSTREAM_NONE)
+		name = upstream_server_at(&proxy->upstream, pair->server_idx)->terms->backend;
+	else if (pair->use != NULL && pair->choice.n_tried != 0)
+		name = pair_config(pair)->backends[pair->choice.pool_idx].name;
+	return name != NULL ? name : "";
+}
+
 void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phase)
 {
 	pair->phase = (uint8_t)phase;
 	pair->phase_us = proxy->now_us;
 	pair->moved_us = proxy->now_us;
 	set_timer(proxy, pair);
+	if (phase == PAIR_FORWARD ||
+		(phase == PAIR_PREAMBLE && !leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)))
+		drop_config(pair);
 }
 
 void pair_timer(struct proxy *proxy, struct pair *pair)
@@ -88,7 +117,7 @@ void pair_timer(struct proxy *proxy, struct pair *pair)
 		[PAIR_FORWARD] = COUNTER_PROXY_TIMEOUT_IDLE,
 		[PAIR_ENDING] = COUNTER_PROXY_TIMEOUT_LINGER,
 	};
-	bool total = after(pair->begun_us, pair->listener->timeouts.total_us) <= proxy->now_us;
+	bool total = after(pair->begun_us, pair->terms->timeouts.total_us) <= proxy->now_us;
 
 	// Bytes that went through only noted the time.
 	if (deadline_us(proxy, pair) > proxy->now_us) {
@@ -134,14 +163,16 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 	const struct tls_handshake_report *report = leg_report(proxy, &pair->legs[PAIR_CLIENT]);
 	struct pair_facts *facts = pair_facts(proxy, pair);
 
-	*facts = (struct pair_facts){.alpn = report->alpn,
-		.version = report->version,
+	*facts = (struct pair_facts){.version = report->version,
 		.suite = report->suite,
 		.group = report->group,
 		.scheme = report->scheme,
 		.resumed = report->resumed,
 		.peer_authenticated = report->peer_authenticated,
+		.alpn_len = report->alpn.len <= PAIR_ALPN_MAX ? (uint8_t)report->alpn.len : 0,
 		.name_len = report->name_len < PAIR_NAME_MAX ? report->name_len : PAIR_NAME_MAX};
+	if (facts->alpn_len != 0)
+		memcpy(facts->alpn, report->alpn.data, facts->alpn_len);
 	memcpy(facts->name, report->name, facts->name_len);
 	tally_listener_add(pair_row(proxy, pair),
 		report->resumed ? TALLY_LISTENER_HANDSHAKES_RESUMED : TALLY_LISTENER_HANDSHAKES_FULL, 1);
@@ -149,6 +180,9 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 		tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_HANDSHAKES_12, 1);
 	counter_inc(proxy->counters,
 		report->resumed ? COUNTER_PROXY_HANDSHAKES_RESUMED : COUNTER_PROXY_HANDSHAKES_FULL);
+	counter_add(proxy->counters, COUNTER_PROXY_HANDSHAKE_US, proxy->now_us - pair->handshake_us);
+	counter_observe(
+		proxy->counters, COUNTER_PROXY_HANDSHAKE_LE_7, 7, 17, proxy->now_us - pair->handshake_us);
 	proxy_log_session(proxy, pair);
 	// A ticket that opened and was of no use after all pays like a full handshake, as far as there is
 	// credit.
@@ -214,7 +248,8 @@ void pair_free(struct proxy *proxy, struct pair *pair)
 	admission_release(&proxy->admission, &pair->ticket);
 	timer_stop(&proxy->wheel, &pair->timer);
 	list_remove(&pair->active);
-	pair->use->n--;
+	drop_config(pair);
+	terms_let_go(&proxy->listener_holds[pair->terms->idx]);
 	pool_free(&proxy->pairs, pair);
 }
 
@@ -251,7 +286,7 @@ void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason
 void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict)
 {
 	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_REFUSED, 1);
-	proxy_log_refused(proxy, pair->listener, &pair->addresses, refusal_counters[verdict]);
+	proxy_log_refused(proxy, pair->terms, &pair->addresses, refusal_counters[verdict]);
 	pair_abort(proxy, pair, refusal_counters[verdict]);
 }
 
@@ -279,7 +314,7 @@ static bool begin_handshake(struct proxy *proxy, struct pair *pair)
 	}
 	pair->first_bytes = (uint8_t)look_at_first_bytes(proxy, pair);
 	pair->handshake_us = proxy->now_us;
-	if (!leg_start_tls(proxy, &pair->legs[PAIR_CLIENT], pair->listener->tls)) {
+	if (!leg_start_tls(proxy, &pair->legs[PAIR_CLIENT], pair_listener(pair)->tls)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
 		return false;
 	}
@@ -291,23 +326,23 @@ static bool begin_handshake(struct proxy *proxy, struct pair *pair)
 // What follows acceptance, or the PROXY header.
 static void begin(struct proxy *proxy, struct pair *pair)
 {
-	switch (pair->listener->protocol) {
+	switch (pair->terms->protocol) {
 	case LISTENER_TLS:
 		// The handshake begins with the client's first byte: nothing is held for who sends none.
 		pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
 		break;
 	case LISTENER_MAIL:
-		if (pair->listener->preamble.implicit_tls)
+		if (pair->terms->preamble.implicit_tls)
 			pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
 		else
-			pair_dial(proxy, pair, pair->listener->pool_idx);
+			pair_dial(proxy, pair, pair_listener(pair)->pool_idx);
 		break;
 	case LISTENER_HTTP_REDIRECT:
 		if (pair_begin_redirect(proxy, pair))
 			pair_set_phase(proxy, pair, PAIR_REDIRECT);
 		break;
 	default:
-		pair_dial(proxy, pair, pair->listener->pool_idx);
+		pair_dial(proxy, pair, pair_listener(pair)->pool_idx);
 		break;
 	}
 }
@@ -316,8 +351,8 @@ static struct pair *refuse(struct proxy *proxy, const struct proxy_listener *lis
 	const struct proxy_addresses *addresses, enum counter reason)
 {
 	counter_inc(proxy->counters, reason);
-	tally_listener_add(&proxy->listener_tallies[listener->tally_idx], TALLY_LISTENER_REFUSED, 1);
-	proxy_log_refused(proxy, listener, addresses, reason);
+	tally_listener_add(&proxy->listener_tallies[listener->terms->tally_idx], TALLY_LISTENER_REFUSED, 1);
+	proxy_log_refused(proxy, listener->terms, addresses, reason);
 	return NULL;
 }
 
@@ -358,16 +393,15 @@ void pair_accept(struct proxy *proxy, const struct tcp_ready *ready)
 		tcp_abort(proxy->tcp, ready->conn);
 		return;
 	}
-	proxy->use->n++;
-	*pair = (struct pair){.config = proxy->config,
-		.use = proxy->use,
-		.listener = listener,
+	*pair = (struct pair){.terms = listener->terms,
 		.ticket = ticket,
 		.addresses = addresses,
 		.begun_us = proxy->now_us,
 		.end_reason = N_COUNTERS,
 		.server_idx = UPSTREAM_NONE,
 		.talk_idx = POOL_NONE};
+	terms_hold(&proxy->listener_holds[pair->terms->idx]);
+	pair_use_config(proxy, pair, ready->tag);
 	*pair_facts(proxy, pair) = (struct pair_facts){0};
 	list_link_init(&pair->active);
 	timer_init(&pair->timer);
@@ -438,13 +472,14 @@ static void end_handshake(struct proxy *proxy, struct pair *pair)
 	const struct tls_handshake_report *report = leg_report(proxy, client);
 	struct span name = span_of(report->name, report->name_len);
 	uint32_t pool_idx = 0;
+	const struct proxy_listener *listener = pair_listener(pair);
 	enum routing_verdict verdict = routing_find(
-		&pair->config->routes, pair->listener->route_idx, name, report->alpn, &pool_idx);
+		&pair_config(pair)->routes, listener->route_idx, name, report->alpn, &pool_idx);
 
 	proxy->n_handshakes--;
 	pair_note_session(proxy, pair);
 	if (verdict == ROUTING_NONE ||
-		(verdict == ROUTING_DEFAULT && name.len != 0 && pair->listener->reject_unknown_names)) {
+		(verdict == ROUTING_DEFAULT && name.len != 0 && listener->reject_unknown_names)) {
 		leg_finish_handshake(proxy, client);
 		leg_refuse(proxy, client, TLS_REFUSE_UNRECOGNIZED_NAME);
 		pair_end_client(proxy, pair, COUNTER_PROXY_NO_ROUTE);

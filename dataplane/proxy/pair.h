@@ -9,11 +9,17 @@
 //                  +-> REDIRECT                                 port 80
 //                                  any -> ENDING: last words on their way to the client
 //
+// The snapshot that a pair began under is needed until FORWARD, and by a PREAMBLE only while its handshake
+// goes on; STARTTLS uses the one in force then. All of these phases have deadlines that clients can't put
+// off, so that snapshots come free however long connections live. What is needed for life is the pair's
+// terms.
+//
 // A pair belongs to the worker that accepted it, from birth to death. Its timer serves all its deadlines; one
 // that came too early is set again. Whatever goes wrong ends both legs, each in the way that tells its peer
 // the truth: a clean end becomes a clean end, everything else a reset (or the protocol's or TLS's own words).
 #pragma once
 
+#include "base/assert.h"
 #include "base/timer_wheel.h"
 #include "proxy/leg.h"
 #include "proxy/proxy.h"
@@ -38,9 +44,8 @@ struct pair {
 	struct leg legs[2];
 	struct list_link active;
 	struct timer timer;
-	const struct proxy_config *config;
-	struct proxy_use *use; // counts this connection with the others of config
-	const struct proxy_listener *listener;
+	const struct listener_terms *terms; // held
+	struct proxy_use *use;              // the snapshot that it needs; NULL: none any more
 	struct upstream_choice choice;
 	struct admission_ticket ticket;
 	struct proxy_addresses addresses;
@@ -52,6 +57,7 @@ struct pair {
 	uint32_t server_idx;     // UPSTREAM_NONE: none is held
 	uint32_t talk_idx;       // of its preamble or redirect
 	enum counter end_reason; // N_COUNTERS: none yet; the first one stays
+	uint16_t listener_idx;   // in that snapshot
 	uint8_t phase;
 	bool resumes;        // it was let in because its hello would resume a session
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake
@@ -59,18 +65,20 @@ struct pair {
 
 // What the client's handshake left, for whoever asks while the connection lives. Apart from the pair: cold.
 enum {
+	PAIR_ALPN_MAX = 16,
 	PAIR_NAME_MAX = 100
 };
 
 struct pair_facts {
-	struct span alpn; // inside the configuration
 	uint16_t version; // 0: no TLS (yet)
 	uint16_t suite;
 	uint16_t group;
 	uint16_t scheme;
 	bool resumed;
 	bool peer_authenticated;
+	uint8_t alpn_len; // 0: none, or a name longer than anybody's
 	uint8_t name_len;
+	char alpn[PAIR_ALPN_MAX];
 	char name[PAIR_NAME_MAX]; // SNI, its first bytes
 };
 
@@ -87,6 +95,18 @@ static inline uint64_t pair_user(const struct proxy *proxy, const struct leg *le
 	return (uint64_t)pool_index(&proxy->pairs, pair) << 1 | leg->side;
 }
 
+// The snapshot and the listener in it, as long as they are needed.
+static inline const struct proxy_config *pair_config(const struct pair *pair)
+{
+	SLUICE_ASSERT(pair->use != NULL);
+	return pair->use->config;
+}
+
+static inline const struct proxy_listener *pair_listener(const struct pair *pair)
+{
+	return &pair_config(pair)->listeners[pair->listener_idx];
+}
+
 static inline struct pair_facts *pair_facts(const struct proxy *proxy, const struct pair *pair)
 {
 	return &proxy->facts[pool_index(&proxy->pairs, pair)];
@@ -94,7 +114,7 @@ static inline struct pair_facts *pair_facts(const struct proxy *proxy, const str
 
 static inline struct tally_listener_row *pair_row(const struct proxy *proxy, const struct pair *pair)
 {
-	return &proxy->listener_tallies[pair->listener->tally_idx];
+	return &proxy->listener_tallies[pair->terms->tally_idx];
 }
 
 void pair_accept(struct proxy *proxy, const struct tcp_ready *ready);
@@ -112,6 +132,12 @@ void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phas
 // Ends both legs at once and frees the pair.
 void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason);
 void pair_free(struct proxy *proxy, struct pair *pair);
+
+// The pair needs the snapshot in force from now on, as the listener at this index.
+void pair_use_config(struct proxy *proxy, struct pair *pair, uint32_t listener_idx);
+
+// The name of the backend that it goes to, or would have gone to; empty: none yet, or a nameless one.
+const char *pair_backend(const struct proxy *proxy, const struct pair *pair);
 
 // The client's handshake succeeded: counted, logged, and its facts are kept. Its report is still there.
 void pair_note_session(struct proxy *proxy, struct pair *pair);

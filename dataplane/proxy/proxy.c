@@ -17,12 +17,12 @@ size_t proxy_footprint(const struct proxy_setup *setup)
 {
 	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
 	       setup->n_pairs * sizeof(struct pair_facts) +
-	       pool_footprint(2 * setup->n_pairs, sizeof(struct tls_conn)) +
+	       pool_footprint(setup->n_pairs, sizeof(struct tls_conn)) + // backends' legs have no TLS
 	       pool_footprint(setup->n_preambles, sizeof(struct preamble)) +
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
-	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 4 * (size_t)ARENA_ALIGN +
-	       sizeof(struct tally_listener_row);
+	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 6 * (size_t)ARENA_ALIGN +
+	       sizeof(struct tally_listener_row) + sizeof(uint32_t);
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
@@ -47,10 +47,13 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	proxy->listener_tallies = setup->tallies.listeners;
 	if (proxy->listener_tallies == NULL)
 		proxy->listener_tallies = arena_alloc(arena, sizeof *proxy->listener_tallies, ARENA_ALIGN);
-	well = proxy->listener_tallies != NULL && proxy->batch != NULL && proxy->facts != NULL &&
-	       proxy->spans != NULL && proxy->pieces != NULL &&
+	proxy->listener_holds = setup->holds.listeners;
+	if (proxy->listener_holds == NULL)
+		proxy->listener_holds = arena_alloc(arena, sizeof *proxy->listener_holds, ARENA_ALIGN);
+	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL &&
+	       proxy->facts != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
-	       pool_init(&proxy->tls_conns, arena, 2 * setup->n_pairs, sizeof(struct tls_conn)) &&
+	       pool_init(&proxy->tls_conns, arena, setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
 	       pool_init(&proxy->redirects, arena, setup->n_redirects, sizeof(struct http_redirect)) &&
 	       checks_init(proxy, arena) && upstream_init(&proxy->upstream, arena, &setup->upstream) &&
@@ -58,6 +61,8 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 		       &proxy->admission, arena, setup->n_sources, &setup->limits, setup->admission_key);
 	if (well && setup->tallies.servers != NULL)
 		proxy->upstream.tallies = setup->tallies.servers;
+	if (well && setup->holds.servers != NULL)
+		proxy->upstream.holds = setup->holds.servers;
 	return well;
 }
 
@@ -115,6 +120,24 @@ bool proxy_uses(const struct proxy *proxy, const struct proxy_config *config)
 		if (proxy->uses[i].config == config && proxy->uses[i].n != 0)
 			return true;
 	return proxy->config == config;
+}
+
+uint32_t proxy_find_listener(const struct proxy *proxy, const struct listener_terms *terms)
+{
+	const struct proxy_config *config = proxy->config;
+
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		if (config->listeners[i].terms == terms)
+			return i;
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		const struct listener_terms *now = config->listeners[i].terms;
+
+		if (now->protocol == terms->protocol && now->preamble.protocol == terms->preamble.protocol &&
+			now->preamble.implicit_tls == terms->preamble.implicit_tls &&
+			strcmp(now->name, terms->name) == 0)
+			return i;
+	}
+	return POOL_NONE;
 }
 
 static uint32_t take_events(struct proxy *proxy)

@@ -34,8 +34,9 @@ struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
 	struct counters *counters;
-	struct tallies tallies; // NULLs: nobody wants to see them
-	struct log_ring *log;   // NULL: events go nowhere
+	struct tallies tallies;   // NULLs: nobody wants to see them
+	struct terms_holds holds; // NULLs: terms are there for ever, and all have index 0
+	struct log_ring *log;     // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	uint32_t n_pairs;
@@ -49,10 +50,10 @@ struct proxy_setup {
 };
 
 enum {
-	PROXY_CONFIGS_MAX = 8 // snapshots that connections of one worker may be spread over
+	PROXY_CONFIGS_MAX = 8 // snapshots that handshakes and connects of one worker may be spread over
 };
 
-// How many connections use a snapshot.
+// How many connections still need a snapshot (pair.h says when).
 struct proxy_use {
 	const struct proxy_config *config;
 	uint32_t n;
@@ -65,6 +66,7 @@ struct proxy {
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	struct tally_listener_row *listener_tallies;
+	_Atomic uint32_t *listener_holds;
 	struct proxy_use uses[PROXY_CONFIGS_MAX];
 	struct proxy_use *use; // of the snapshot in force
 	const struct proxy_config *config;
@@ -100,15 +102,19 @@ size_t proxy_footprint(const struct proxy_setup *setup);
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
 	__attribute__((warn_unused_result));
 
-// Puts a snapshot in place: new connections follow it, old ones keep theirs. Listening sockets of tcp are
-// made and removed here (both snapshots' listeners are compared by address and port). False: TCP's table of
-// listeners is full; those that fit listen. upstream's pools are set by the caller, who also sees to it that
-// at most PROXY_CONFIGS_MAX snapshots are in use.
+// Puts a snapshot in place: new connections follow it, those that are being made keep theirs. Listening
+// sockets of tcp are made and removed here (both snapshots' listeners are compared by address and port).
+// False: TCP's table of listeners is full; those that fit listen. upstream's pools are set by the caller, who
+// also sees to it that at most PROXY_CONFIGS_MAX snapshots are in use.
 bool proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	__attribute__((warn_unused_result));
 
-// Whether a connection still uses the snapshot.
+// Whether a connection still needs the snapshot, or it is the one in force.
 bool proxy_uses(const struct proxy *proxy, const struct proxy_config *config);
+
+// The listener of the snapshot in force that goes by these terms, or if they have changed by their name;
+// POOL_NONE: there is none any more.
+uint32_t proxy_find_listener(const struct proxy *proxy, const struct listener_terms *terms);
 
 // Everything of a turn; returns how much was done, 0: nothing.
 uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us);

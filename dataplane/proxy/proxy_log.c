@@ -73,7 +73,7 @@ static void add_list(struct writer *writer, const uint16_t *numbers, uint8_t n)
 		writer_u16(writer, numbers[i]);
 }
 
-const char *proxy_log_protocol(const struct proxy_listener *listener)
+const char *proxy_log_protocol(const struct listener_terms *terms)
 {
 	static const char *const mail[N_PREAMBLE_PROTOCOLS] = {
 		[PREAMBLE_SMTP] = "smtp",
@@ -82,11 +82,11 @@ const char *proxy_log_protocol(const struct proxy_listener *listener)
 		[PREAMBLE_SIEVE] = "managesieve",
 	};
 
-	switch (listener->protocol) {
+	switch (terms->protocol) {
 	case LISTENER_TLS:
 		return "tls";
 	case LISTENER_MAIL:
-		return mail[listener->preamble.protocol];
+		return mail[terms->preamble.protocol];
 	case LISTENER_HTTP_REDIRECT:
 		return "http-redirect";
 	default:
@@ -95,10 +95,10 @@ const char *proxy_log_protocol(const struct proxy_listener *listener)
 }
 
 static void add_peer(
-	struct writer *writer, const struct proxy_listener *listener, const struct proxy_addresses *addresses)
+	struct writer *writer, const struct listener_terms *terms, const struct proxy_addresses *addresses)
 {
-	add_word(writer, listener->name != NULL ? listener->name : "");
-	add_word(writer, proxy_log_protocol(listener));
+	add_word(writer, terms->name);
+	add_word(writer, proxy_log_protocol(terms));
 	add_address(writer, &addresses->client_addr, addresses->client_port);
 	add_address(writer, &addresses->local_addr, addresses->local_port);
 }
@@ -108,7 +108,7 @@ static void add_peer(
 // What a mail client called itself before STARTTLS.
 static struct span hello_of(const struct proxy *proxy, const struct pair *pair)
 {
-	if (pair->listener->protocol != LISTENER_MAIL || pair->talk_idx == POOL_NONE)
+	if (pair->terms->protocol != LISTENER_MAIL || pair->talk_idx == POOL_NONE)
 		return span_of(NULL, 0);
 	return preamble_hello(pool_at(&proxy->preambles, pair->talk_idx));
 }
@@ -133,10 +133,10 @@ void proxy_log_session(struct proxy *proxy, const struct pair *pair)
 	const struct tls_handshake_report *report = leg_report(proxy, &pair->legs[PAIR_CLIENT]);
 	struct event event;
 
-	if (!pair->listener->log_handshakes || !has_room(proxy))
+	if (!pair->terms->log_handshakes || !has_room(proxy))
 		return;
 	begin(&event);
-	add_peer(&event.writer, pair->listener, &pair->addresses);
+	add_peer(&event.writer, pair->terms, &pair->addresses);
 	writer_u8(&event.writer,
 		(uint8_t)((report->resumed ? FLAG_RESUMED : 0) | (report->retried ? FLAG_RETRIED : 0) |
 			  (report->peer_authenticated ? FLAG_AUTHENTICATED : 0) | starttls_flag(pair)));
@@ -184,7 +184,7 @@ void proxy_log_failure(struct proxy *proxy, const struct pair *pair, const char 
 	if (reason == NULL)
 		flags |= report->failed_by_peer ? FAILURE_RECEIVED : FAILURE_SENT;
 	begin(&event);
-	add_peer(&event.writer, pair->listener, &pair->addresses);
+	add_peer(&event.writer, pair->terms, &pair->addresses);
 	writer_u8(&event.writer, flags);
 	writer_u8(&event.writer, report->alert);
 	writer_u16(&event.writer, report->version);
@@ -214,20 +214,17 @@ void proxy_log_end(struct proxy *proxy, const struct pair *pair)
 	const struct pair_facts *facts = pair_facts(proxy, pair);
 	const struct upstream_server *server = NULL;
 	const struct ip_addr none = {0};
-	const char *backend = "";
 	struct event event;
 
-	if (!pair->listener->log_connections || !has_room(proxy))
+	if (!pair->terms->log_connections || !has_room(proxy))
 		return;
 	if (pair->server_idx != UPSTREAM_NONE)
 		server = upstream_server_at(&proxy->upstream, pair->server_idx);
-	if (pair->choice.n_tried != 0 && pair->config->backends[pair->choice.pool_idx].name != NULL)
-		backend = pair->config->backends[pair->choice.pool_idx].name;
 	begin(&event);
-	add_peer(&event.writer, pair->listener, &pair->addresses);
+	add_peer(&event.writer, pair->terms, &pair->addresses);
 	add_word(&event.writer, reason_name(pair->end_reason));
 	add_word(&event.writer, pair->end_detail != NULL ? pair->end_detail : "");
-	add_word(&event.writer, backend);
+	add_word(&event.writer, pair_backend(proxy, pair));
 	add_address(&event.writer, server != NULL ? &server->addr : &none, server != NULL ? server->port : 0);
 	writer_u64(&event.writer, pair->legs[PAIR_CLIENT].n_read);
 	writer_u64(&event.writer, pair->legs[PAIR_CLIENT].n_written);
@@ -247,7 +244,7 @@ static struct proxy_log_refusals *refusals_of(struct proxy_log *log, enum counte
 	return &log->refusals[log->n_refusals++];
 }
 
-void proxy_log_refused(struct proxy *proxy, const struct proxy_listener *listener,
+void proxy_log_refused(struct proxy *proxy, const struct listener_terms *terms,
 	const struct proxy_addresses *addresses, enum counter reason)
 {
 	struct proxy_log_refusals *refusals = refusals_of(&proxy->log, reason);
@@ -258,7 +255,7 @@ void proxy_log_refused(struct proxy *proxy, const struct proxy_listener *listene
 		(refusals->told_us != 0 && proxy->now_us - refusals->told_us < SECOND_US))
 		return;
 	begin(&event);
-	add_peer(&event.writer, listener, addresses);
+	add_peer(&event.writer, terms, addresses);
 	add_word(&event.writer, reason_name(reason));
 	writer_u32(&event.writer, refusals->n);
 	push(proxy, &event, LOG_EVENT_CONNECTION_REFUSED);
@@ -275,17 +272,13 @@ void proxy_log_server(struct proxy *proxy, uint32_t server_idx, enum upstream_ch
 		[UPSTREAM_EJECTED] = "ejected",
 		[UPSTREAM_RETURNED] = "returned"};
 	const struct upstream_server *server;
-	const char *backend;
 	struct event event;
 
 	if (change == UPSTREAM_NO_CHANGE || proxy->log.ring == NULL)
 		return;
 	server = upstream_server_at(&proxy->upstream, server_idx);
-	backend = server->pool_idx < proxy->config->n_backends
-			  ? proxy->config->backends[server->pool_idx].name
-			  : NULL;
 	begin(&event);
-	add_word(&event.writer, backend != NULL ? backend : "");
+	add_word(&event.writer, server->terms->backend);
 	add_address(&event.writer, &server->addr, server->port);
 	add_word(&event.writer, words[change]);
 	add_word(&event.writer, by);

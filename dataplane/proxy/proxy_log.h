@@ -13,8 +13,8 @@
 
 struct pair;
 struct proxy;
+struct listener_terms;
 struct proxy_addresses;
-struct proxy_listener;
 struct log_ring;
 
 enum {
@@ -44,11 +44,11 @@ void proxy_log_failure(struct proxy *proxy, const struct pair *pair, const char 
 void proxy_log_end(struct proxy *proxy, const struct pair *pair);
 
 // A connection was refused; `reason` is the counter that counted it.
-void proxy_log_refused(struct proxy *proxy, const struct proxy_listener *listener,
+void proxy_log_refused(struct proxy *proxy, const struct listener_terms *terms,
 	const struct proxy_addresses *addresses, enum counter reason);
 
 // What became of a server, if anything did; `by` is "check" or "connect".
 void proxy_log_server(struct proxy *proxy, uint32_t server_idx, enum upstream_change change, const char *by);
 
 // "starttls" and the like: the words of the configuration.
-const char *proxy_log_protocol(const struct proxy_listener *listener);
+const char *proxy_log_protocol(const struct listener_terms *terms);

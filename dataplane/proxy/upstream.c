@@ -22,12 +22,15 @@ void upstream_pool_config_default(struct upstream_pool_config *config)
 	};
 }
 
+// Of servers whose owner gave none.
+static const struct server_terms no_terms;
+
 size_t upstream_footprint(const struct upstream_sizes *sizes)
 {
 	return pool_footprint(sizes->n_servers, sizeof(struct upstream_server)) +
 	       sizes->n_pools *
 		       (sizeof(struct upstream_pool) + sizes->table_max * sizeof(uint16_t) + ARENA_ALIGN) +
-	       sizeof(struct tally_server_row) + 2 * (size_t)ARENA_ALIGN;
+	       sizeof(struct tally_server_row) + sizeof(uint32_t) + 3 * (size_t)ARENA_ALIGN;
 }
 
 bool upstream_init(struct upstream *upstream, struct arena *arena, const struct upstream_sizes *sizes)
@@ -38,7 +41,8 @@ bool upstream_init(struct upstream *upstream, struct arena *arena, const struct 
 		return false;
 	upstream->pools = arena_alloc(arena, sizes->n_pools * sizeof(struct upstream_pool), ARENA_ALIGN);
 	upstream->tallies = arena_alloc(arena, sizeof *upstream->tallies, ARENA_ALIGN);
-	if (upstream->pools == NULL || upstream->tallies == NULL)
+	upstream->holds = arena_alloc(arena, sizeof *upstream->holds, ARENA_ALIGN);
+	if (upstream->pools == NULL || upstream->tallies == NULL || upstream->holds == NULL)
 		return false;
 	for (uint32_t i = 0; i < sizes->n_pools && sizes->table_max != 0; i++) {
 		upstream->pools[i].table = arena_alloc(
@@ -126,9 +130,11 @@ static uint32_t new_server(
 	struct upstream_server *server = pool_alloc(&upstream->servers);
 
 	SLUICE_ASSERT(server != NULL);
+	terms_hold(&upstream->holds[no_terms.idx]);
 	*server = (struct upstream_server){.addr = config->addr,
 		.port = config->port,
 		.pool_idx = pool_idx,
+		.terms = &no_terms,
 		.generation = ++upstream->generation,
 		.state = UPSTREAM_UP, // until a check says otherwise
 		.check_due_us = UINT64_MAX};
@@ -140,8 +146,27 @@ static uint32_t new_server(
 // A server that left its pool goes when its last connection does.
 static void free_if_unused(struct upstream *upstream, struct upstream_server *server)
 {
-	if (server->pool_idx == UPSTREAM_NONE && server->n_connections == 0)
-		pool_free(&upstream->servers, server);
+	if (server->pool_idx != UPSTREAM_NONE || server->n_connections != 0)
+		return;
+	terms_let_go(&upstream->holds[server->terms->idx]);
+	pool_free(&upstream->servers, server);
+}
+
+// Connections that are open go with the server from one row of counters to the other.
+static void set_terms(
+	struct upstream *upstream, struct upstream_server *server, const struct server_terms *terms)
+{
+	const uint32_t n = server->n_connections;
+
+	if (server->terms == terms)
+		return;
+	if (server->terms->tally_idx != terms->tally_idx && n != 0) {
+		tally_server_add(upstream_row(upstream, server), TALLY_SERVER_CLOSED, n);
+		tally_server_add(&upstream->tallies[terms->tally_idx], TALLY_SERVER_CONNECTIONS, n);
+	}
+	terms_hold(&upstream->holds[terms->idx]);
+	terms_let_go(&upstream->holds[server->terms->idx]);
+	server->terms = terms;
 }
 
 static void forsake(struct upstream *upstream, uint32_t server_idx)
@@ -183,7 +208,7 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 		if (indices[i] == UPSTREAM_NONE)
 			indices[i] = new_server(upstream, pool_idx, &servers[i]);
 		server = server_at(upstream, indices[i]);
-		server->tally_idx = servers[i].tally_idx;
+		set_terms(upstream, server, servers[i].terms != NULL ? servers[i].terms : &no_terms);
 		server->backup = servers[i].backup;
 		server->current_weight = 0;
 		server->kept = true;
@@ -207,6 +232,20 @@ bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 	if (config->balance == UPSTREAM_SOURCE_HASH)
 		balance_fill_table(upstream, pool, upstream->table_max);
 	return true;
+}
+
+void upstream_retire_pool(struct upstream *upstream, uint32_t pool_idx)
+{
+	struct upstream_pool *pool = &upstream->pools[pool_idx];
+
+	SLUICE_ASSERT(pool_idx < upstream->n_pools);
+	pool->config.check_interval_us = 0;
+	for (uint32_t i = 0; i < pool->n_servers; i++) {
+		struct upstream_server *server = server_at(upstream, pool->servers[i]);
+
+		server->check_due_us = UINT64_MAX;
+		server->check_out = false; // nobody waits for its answer
+	}
 }
 
 void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx)

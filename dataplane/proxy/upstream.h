@@ -13,12 +13,13 @@
 // gets little at first and its full weight after `slow_start_us`.
 //
 // A new configuration keeps what is known of servers that stay (same address and port). One that went away
-// lives on without a pool until its last connection is released.
+// lives on without a pool until its last connection is released; it holds its terms (terms.h) as long.
 #pragma once
 
 #include "base/pool.h"
 #include "base/tallies.h"
 #include "net/addr.h"
+#include "proxy/terms.h"
 
 enum upstream_balance {
 	UPSTREAM_ROUND_ROBIN,       // smooth and weighted: the heaviest is not chosen several times in a row
@@ -35,10 +36,10 @@ enum {
 struct upstream_server_config {
 	struct ip_addr addr;
 	uint16_t port;
-	uint16_t weight;    // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
-	bool backup;        // gets connections only when no other server can
-	bool drain;         // no new connections, whatever the weight
-	uint32_t tally_idx; // its row of counters
+	uint16_t weight;                  // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
+	bool backup;                      // gets connections only when no other server can
+	bool drain;                       // no new connections, whatever the weight
+	const struct server_terms *terms; // NULL: it has no name and the first row of counters
 };
 
 struct upstream_pool_config {
@@ -66,7 +67,7 @@ struct upstream_server {
 	uint16_t port;
 	uint16_t weight;
 	uint32_t pool_idx; // UPSTREAM_NONE: removed
-	uint32_t tally_idx;
+	const struct server_terms *terms;
 	uint32_t n_connections;
 	int32_t current_weight; // smooth round robin
 	uint64_t ejected_until_us;
@@ -97,6 +98,7 @@ struct upstream {
 	struct pool servers; // struct upstream_server
 	struct upstream_pool *pools;
 	struct tally_server_row *tallies; // the worker's; one for all where nobody gave any
+	_Atomic uint32_t *holds;          // of servers' terms; likewise
 	uint32_t n_pools;
 	uint32_t table_max; // slots of a pool's hash table
 	uint32_t generation;
@@ -118,6 +120,10 @@ bool upstream_init(struct upstream *upstream, struct arena *arena, const struct 
 bool upstream_set_pool(struct upstream *upstream, uint32_t pool_idx,
 	const struct upstream_pool_config *config, const struct upstream_server_config *servers,
 	uint32_t n_servers) __attribute__((warn_unused_result));
+
+// The configuration has the pool no more: no checks are made, and what was routed to it before still finds
+// its servers until it is removed. Removing a pool that is not there changes nothing.
+void upstream_retire_pool(struct upstream *upstream, uint32_t pool_idx);
 void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx);
 
 // --- connections ---
@@ -163,7 +169,7 @@ static inline const struct upstream_server *upstream_server_at(
 static inline struct tally_server_row *upstream_row(
 	const struct upstream *upstream, const struct upstream_server *server)
 {
-	return &upstream->tallies[server->tally_idx];
+	return &upstream->tallies[server->terms->tally_idx];
 }
 
 // Shows the server's state in its row; after every change of it.

@@ -5,6 +5,7 @@
 #include "tcp/lifecycle.h"
 #include "tcp/loss_timer.h"
 #include "tcp/mtu.h"
+#include "tcp/output.h"
 #include "tcp/recovery.h"
 #include "tcp/reply.h"
 
@@ -131,5 +132,6 @@ bool tcp_ack_segment(struct tcp_rx *rx)
 		judge(tcp, conn, &ack);
 	if (conn->lost_bytes != 0 || tcp_unsent(conn) != 0)
 		tcp_conn_want_output(tcp, conn);
+	tcp_tell_room(tcp, conn);
 	return true;
 }

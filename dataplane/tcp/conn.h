@@ -60,9 +60,10 @@ enum tcp_conn_flag {
 	TCP_CONN_PROBE_DUE = 1 << 21,      // window or keepalive probe at the next output
 	TCP_CONN_TLP_DUE = 1 << 22,        // tail loss probe at the next output
 	TCP_CONN_RST_DUE = 1 << 23,
-	TCP_CONN_WANT_SPACE = 1 << 24,     // the owner was refused: tell it when there is room
+	TCP_CONN_WANT_ROOM = 1 << 24,      // the owner waits until nothing holds back what is queued
 	TCP_CONN_SLOW_START_CSS = 1 << 25, // HyStart++: conservative slow start
-	TCP_CONN_SYN_DUE = 1 << 26
+	TCP_CONN_SYN_DUE = 1 << 26,
+	TCP_CONN_NEAR = 1 << 27 // the owner says so: the receive window stays within receive_window_near
 };
 
 // Which deadline of a connection; one wheel timer serves them all.

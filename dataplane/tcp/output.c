@@ -325,6 +325,26 @@ static void maybe_persist(struct output *o)
 	tcp_loss_timer_start_persist(o->tcp, conn);
 }
 
+uint32_t tcp_backlog(const struct tcp_conn *conn)
+{
+	uint32_t unsent = tcp_unsent(conn);
+	uint32_t flight = tcp_in_flight(conn);
+	uint32_t out = seq_len(conn->snd_nxt, conn->snd_una);
+	uint32_t cwnd = conn->cwnd > flight ? conn->cwnd - flight : 0;
+	uint32_t wnd = conn->snd_wnd > out ? conn->snd_wnd - out : 0;
+	uint32_t room = cwnd < wnd ? cwnd : wnd;
+
+	return unsent > room ? unsent - room : 0;
+}
+
+void tcp_tell_room(struct tcp *tcp, struct tcp_conn *conn)
+{
+	if ((conn->flags & TCP_CONN_WANT_ROOM) == 0 || tcp_backlog(conn) != 0)
+		return;
+	conn->flags &= ~(uint32_t)TCP_CONN_WANT_ROOM;
+	tcp_conn_event(tcp, conn, TCP_EVENT_WRITABLE);
+}
+
 void tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 {
 	struct output o = {.tcp = tcp, .conn = conn, .cold = tcp_cold(tcp, conn)};
@@ -343,6 +363,7 @@ void tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 		output_tlp(&o);
 	if (output_lost(&o))
 		output_new(&o);
+	tcp_tell_room(tcp, conn); // a timer may have made it
 	if (o.sent_any)
 		tcp_loss_timer_sent(tcp, conn);
 	else

@@ -339,14 +339,26 @@ uint16_t tcp_receive_window(struct tcp *tcp, struct tcp_conn *conn)
 	return (uint16_t)field;
 }
 
+// A window beyond what the path holds is only a longer queue, whose bytes have left the cache when their turn
+// comes.
+static uint32_t limit_max(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+	const struct tcp_config *config = &tcp->config;
+	bool near = (conn->flags & TCP_CONN_NEAR) != 0 &&
+		    config->receive_window_near < config->receive_window_max;
+
+	return near ? config->receive_window_near : config->receive_window_max;
+}
+
 // The buffer doubles when its whole size went through within two round trips: then it is what limits the
-// peer (dynamic right-sizing, Fisk and Feng 2001).
+// peer (dynamic right-sizing, Fisk and Feng 2001). Unless most of it lies there unread: then the owner is.
 static void maybe_grow(struct tcp *tcp, struct tcp_conn *conn)
 {
 	struct tcp_conn_cold *cold = tcp_cold(tcp, conn);
 	uint32_t round_ms = conn->srtt8_us / 4000 + 1;
+	uint32_t max = limit_max(tcp, conn);
 
-	if (conn->rcv_limit >= tcp->config.receive_window_max)
+	if (conn->rcv_limit >= max || conn->rcv_queued > conn->rcv_limit / 2)
 		return;
 	if (tcp->now_ms - cold->rcv_grow_ms > round_ms) {
 		cold->rcv_grow_ms = tcp->now_ms;
@@ -357,8 +369,8 @@ static void maybe_grow(struct tcp *tcp, struct tcp_conn *conn)
 		tcp->receive_memory > tcp->config.receive_memory / 2)
 		return;
 	conn->rcv_limit *= 2;
-	if (conn->rcv_limit > tcp->config.receive_window_max)
-		conn->rcv_limit = tcp->config.receive_window_max;
+	if (conn->rcv_limit > max)
+		conn->rcv_limit = max;
 	cold->rcv_grow_ms = tcp->now_ms;
 	cold->rcv_grow_mark = conn->rcv_nxt;
 }

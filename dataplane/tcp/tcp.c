@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "tcp/isn.h"
 #include "tcp/lifecycle.h"
+#include "tcp/output.h"
 #include "tcp/reply.h"
 #include "tcp/scoreboard.h"
 #include "tcp/send_queue.h"
@@ -154,6 +155,7 @@ enum tcp_connect_verdict tcp_connect(
 	conn->snd_end = conn->snd_nxt;
 	conn->rto_us = tcp->config.rto_initial_ms * 1000;
 	conn->flags |= TCP_CONN_ACTIVE_OPEN | TCP_CONN_SYN_DUE;
+	conn->flags |= request->near ? TCP_CONN_NEAR : 0;
 	tcp_conn_set_state(tcp, conn, TCP_SYN_SENT);
 	tcp_conn_want_output(tcp, conn);
 	tcp_count(tcp, COUNTER_TCP_CONNECT);
@@ -175,6 +177,20 @@ uint32_t tcp_send_space(const struct tcp *tcp, const struct tcp_conn *conn)
 		tcp_cold(tcp, conn)->n_items >= tcp->config.send_items_max || pool_n_free(&tcp->items) == 0)
 		return 0;
 	return tcp->config.send_buffer - queued;
+}
+
+uint32_t tcp_send_queued(const struct tcp_conn *conn)
+{
+	return seq_lt(conn->snd_una, conn->snd_end) ? seq_len(conn->snd_end, conn->snd_una) : 0;
+}
+
+bool tcp_is_backed_up(struct tcp_conn *conn)
+{
+	bool backed_up = tcp_backlog(conn) != 0;
+
+	if (backed_up)
+		conn->flags |= TCP_CONN_WANT_ROOM;
+	return backed_up;
 }
 
 bool tcp_send(struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)

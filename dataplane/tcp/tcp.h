@@ -57,7 +57,8 @@ struct tcp_config {
 	uint32_t ranges_max;             // pieces of out-of-order data
 	uint32_t receive_window_initial; // grows with what the owner takes, up to ...
 	uint32_t receive_window_max;
-	uint16_t mss_min; // a peer that asks for less gets this; TCP_MSS_FLOOR or more
+	uint32_t receive_window_near; // instead of it, of connections opened with `near`
+	uint16_t mss_min;             // a peer that asks for less gets this; TCP_MSS_FLOOR or more
 
 	// Times.
 	uint32_t rto_initial_ms;
@@ -165,6 +166,7 @@ struct tcp_connect {
 	uint16_t remote_port;
 	uint32_t tag;
 	uint64_t user;
+	bool near; // the peer is a short way off: receive_window_near bounds the window
 };
 
 enum tcp_connect_verdict {
@@ -202,6 +204,13 @@ void tcp_consume(struct tcp *tcp, struct tcp_conn *conn, uint32_t n_bytes);
 
 // Bytes that tcp_send would take now; 0 also when references are used up.
 uint32_t tcp_send_space(const struct tcp *tcp, const struct tcp_conn *conn);
+
+// Bytes that tcp_send took and the peer has not acknowledged.
+uint32_t tcp_send_queued(const struct tcp_conn *conn);
+
+// Whether some of these may not leave with the next output, because of the peer's window or the congestion's.
+// Once true, TCP_EVENT_WRITABLE comes as soon as all of them may.
+bool tcp_is_backed_up(struct tcp_conn *conn);
 
 // Queues len bytes at offset of the data of `mbuf` (one segment, not a chain, up to 65,535 bytes: a TLS
 // record buffer is one mbuf). With true one reference to the mbuf is the stack's, given back when all of

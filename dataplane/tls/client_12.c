@@ -230,6 +230,9 @@ enum tls_verdict tls_client12_hello_done(struct tls_handshake *hs, struct span b
 
 	if (body.len != 0)
 		return TLS_REFUSE_DECODE_ERROR;
+	// It is our turn: whatever the server has to say next answers our flight.
+	if (hs->n_behind != 0)
+		return TLS_REFUSE_UNEXPECTED_MESSAGE;
 	verdict = tls_server_key_exchange_parse(kept(hs, KEPT_KEY_EXCHANGE), &exchange);
 	if (verdict != TLS_OK)
 		return verdict;

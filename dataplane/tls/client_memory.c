@@ -28,13 +28,14 @@ static void keep(struct tls_engine *engine, struct tls_client_memory *memory,
 {
 	struct tls_session session;
 	enum hash_id hash = tls_suite_find(memory->state.suite)->hash;
+	uint8_t *secret = session.state.secret;
 
 	session.state = memory->state;
 	session.state.created_s = engine->wall_s;
 	session.state.lifetime_s = ticket->lifetime_s;
 	session.state.age_add = ticket->age_add;
 	session.state.secret_len = (uint8_t)hash_len(hash);
-	tls_schedule_ticket_psk(hash, memory->state.secret, ticket->nonce, session.state.secret);
+	tls_schedule_ticket_psks(hash, memory->state.secret, &ticket->nonce, &secret, 1);
 	session.received_us = engine->crypto->now_us;
 	session.session_id_len = 0;
 	session.ticket_len = (uint16_t)ticket->ticket.len;

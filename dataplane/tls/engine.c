@@ -69,27 +69,9 @@ bool tls_engine_init(struct tls_engine *engine, struct arena *arena,
 	return engine->scratch != NULL;
 }
 
-void tls_engine_begin_turn(struct tls_engine *engine, uint64_t wall_us)
+void tls_engine_set_wall(struct tls_engine *engine, uint64_t wall_us)
 {
 	engine->wall_s = wall_us / 1000000;
-}
-
-bool tls_engine_uses(const struct tls_engine *engine, const void *config)
-{
-	for (uint32_t idx = 0; idx < engine->handshakes.n_items; idx++) {
-		const struct tls_handshake *hs = pool_at(&engine->handshakes, idx);
-
-		if (pool_in_use(&engine->handshakes, idx) &&
-			(hs->server == config || hs->client == config || hs->certificate == config))
-			return true;
-	}
-	for (uint32_t idx = 0; idx < engine->clients.n_items; idx++) {
-		const struct tls_client_memory *memory = pool_at(&engine->clients, idx);
-
-		if (pool_in_use(&engine->clients, idx) && memory->config == config)
-			return true;
-	}
-	return false;
 }
 
 void tls_engine_destroy(struct tls_engine *engine)

@@ -59,11 +59,9 @@ size_t tls_engine_footprint(const struct tls_engine_settings *settings);
 bool tls_engine_init(struct tls_engine *engine, struct arena *arena,
 	const struct tls_engine_settings *settings, struct crypto *crypto);
 
-// Start of a turn, after crypto_begin_turn.
-void tls_engine_begin_turn(struct tls_engine *engine, uint64_t wall_us);
-
-// Whether a handshake still uses a configuration or one of its certificates.
-bool tls_engine_uses(const struct tls_engine *engine, const void *config);
+// The civil time, of which only seconds count: lives of sessions and tickets. Before the first handshake, and
+// whenever it may have gone on.
+void tls_engine_set_wall(struct tls_engine *engine, uint64_t wall_us);
 
 // Wipes everything; handshakes and connections must have ended.
 void tls_engine_destroy(struct tls_engine *engine);

@@ -134,17 +134,11 @@ void tls_hs_drop_messages(struct tls_handshake *hs)
 	tls_transcript_keep(&hs->transcript, hs->suite->hash);
 }
 
-bool tls_hs_can_check_12(const struct tls_handshake *hs, const struct scheme *scheme)
+bool tls_hs_has_hash_12(const struct tls_handshake *hs, const struct scheme *scheme)
 {
 	bool hashed = scheme->kind != SCHEME_KIND_ED25519 && scheme->hash < TLS_TRANSCRIPT_HASHES;
 
 	return hashed || tls_hs_is(hs, TLS_HS_KEEPS_MESSAGES);
-}
-
-// Ed25519 signs no message as long as a handshake here.
-bool tls_hs_can_sign_12(const struct tls_handshake *hs, const struct scheme *scheme)
-{
-	return scheme->kind != SCHEME_KIND_ED25519 && tls_hs_can_check_12(hs, scheme);
 }
 
 static struct span all_messages(const struct tls_handshake *hs)
@@ -165,8 +159,11 @@ enum tls_verdict tls_hs_sign_transcript_12(struct tls_handshake *hs, const struc
 {
 	uint8_t digest[HASH_MAX_LEN];
 
-	if (!tls_hs_can_sign_12(hs, hs->scheme))
+	if (!tls_hs_has_hash_12(hs, hs->scheme))
 		return TLS_REFUSE_INTERNAL_ERROR;
+	// The messages stay until it is signed.
+	if (hs->scheme->kind == SCHEME_KIND_ED25519)
+		return tls_hs_sign(hs, key, all_messages(hs));
 	digest_messages(hs, hs->scheme, digest);
 	return tls_hs_sign_digest(hs, key, digest);
 }
@@ -176,7 +173,7 @@ enum tls_verdict tls_hs_prove_transcript_12(struct tls_handshake *hs, uint16_t n
 	const struct scheme *scheme = scheme_find(number);
 	uint8_t digest[HASH_MAX_LEN];
 
-	if (scheme == NULL || !tls_hs_can_check_12(hs, scheme))
+	if (scheme == NULL || !tls_hs_has_hash_12(hs, scheme))
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
 	if (scheme->kind == SCHEME_KIND_ED25519)
 		return tls_hs_prove(hs, number, all_messages(hs), signature);

@@ -14,14 +14,13 @@ void tls_hs_transcript_hash(const struct tls_handshake *hs, uint8_t out[TLS_HASH
 // The transcript ends with ServerHello; the shared secret is used up.
 void tls_hs_derive_handshake_13(struct tls_handshake *hs)
 {
-	static const char *const labels[2] = {"c hs traffic", "s hs traffic"};
 	uint8_t *const outs[2] = {hs->secrets.v13.client_handshake, hs->secrets.v13.server_handshake};
 	uint8_t hash[TLS_HASH_MAX];
 	struct span hash_span;
 
 	tls_hs_transcript_hash(hs, hash, &hash_span);
-	tls_schedule_handshake(&hs->schedule, span_of(hs->exchange.secret, hs->exchange.group->secret_len));
-	tls_schedule_traffic(&hs->schedule, labels, hash_span, outs);
+	tls_schedule_handshake(
+		&hs->schedule, span_of(hs->exchange.secret, hs->exchange.group->secret_len), hash_span, outs);
 	key_exchange_destroy(hs->engine->crypto, &hs->exchange);
 	key_exchange_init(&hs->exchange, hs);
 }
@@ -29,14 +28,12 @@ void tls_hs_derive_handshake_13(struct tls_handshake *hs)
 // The transcript ends with the server's Finished.
 void tls_hs_derive_application_13(struct tls_handshake *hs)
 {
-	static const char *const labels[2] = {"c ap traffic", "s ap traffic"};
 	uint8_t *const outs[2] = {hs->secrets.v13.client_application, hs->secrets.v13.server_application};
 	uint8_t hash[TLS_HASH_MAX];
 	struct span hash_span;
 
 	tls_hs_transcript_hash(hs, hash, &hash_span);
-	tls_schedule_master(&hs->schedule);
-	tls_schedule_traffic(&hs->schedule, labels, hash_span, outs);
+	tls_schedule_master(&hs->schedule, hash_span, outs);
 }
 
 static struct writer open_message(

@@ -228,7 +228,7 @@ const struct scheme *tls_choose_scheme(const struct tls_handshake *hs, struct sp
 		const struct scheme *scheme = scheme_find(ours->numbers[i]);
 		bool fits = version == TLS_VERSION_13
 				    ? scheme->in_tls13 && scheme_fits_tls13(scheme, type)
-				    : scheme_fits_tls12(scheme, type) && tls_hs_can_sign_12(hs, scheme);
+				    : scheme_fits_tls12(scheme, type) && tls_hs_has_hash_12(hs, scheme);
 
 		if (fits && tls_list_has(peer_list, scheme->code_point))
 			return scheme;

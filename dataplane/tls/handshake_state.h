@@ -300,8 +300,7 @@ void tls_hs_add_message(struct tls_handshake *hs, struct span bytes);
 // message on, until it is clear that only the suite's is needed (drop).
 void tls_hs_keep_messages(struct tls_handshake *hs);
 void tls_hs_drop_messages(struct tls_handshake *hs);
-bool tls_hs_can_check_12(const struct tls_handshake *hs, const struct scheme *scheme);
-bool tls_hs_can_sign_12(const struct tls_handshake *hs, const struct scheme *scheme);
+bool tls_hs_has_hash_12(const struct tls_handshake *hs, const struct scheme *scheme);
 enum tls_verdict tls_hs_sign_transcript_12(
 	struct tls_handshake *hs, const struct private_key *key) TLS_MUST_CHECK;
 enum tls_verdict tls_hs_prove_transcript_12(

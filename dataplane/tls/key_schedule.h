@@ -8,31 +8,33 @@
 //                |                        |                         |
 //         binder key            c hs, s hs traffic        c ap, s ap traffic, res master
 //
-// A tls_schedule holds the one secret of where it stands; going on overwrites it.
+// A tls_schedule holds the secret of where it stands and the "derived" one that leads on; going on overwrites
+// both. What follows from one secret is derived in one burst.
 #pragma once
 
 #include "crypto/kdf.h"
 #include "tls/wire.h"
 
 struct tls_schedule {
-	uint8_t hash; // enum hash_id
-	uint8_t secret[TLS_HASH_MAX];
+	uint8_t hash;                 // enum hash_id
+	uint8_t secret[TLS_HASH_MAX]; // at early only with a PSK
+	uint8_t salt[TLS_HASH_MAX];
 };
 
 // An empty psk stands for none.
 void tls_schedule_early(struct tls_schedule *schedule, enum hash_id hash, struct span psk);
-void tls_schedule_handshake(struct tls_schedule *schedule, struct span shared_secret);
-void tls_schedule_master(struct tls_schedule *schedule);
 
-// Two secrets of one transcript at a time, which is how traffic secrets come. Each has hash_len bytes.
-void tls_schedule_traffic(const struct tls_schedule *schedule, const char *const labels[2],
+// The next secret, and of it the traffic secrets of client and server for the transcript given, hash_len
+// bytes each: with the (EC)DHE secret those of the handshake, then those of the application.
+void tls_schedule_handshake(struct tls_schedule *schedule, struct span shared_secret,
 	struct span transcript_hash, uint8_t *const outs[2]);
+void tls_schedule_master(struct tls_schedule *schedule, struct span transcript_hash, uint8_t *const outs[2]);
 void tls_schedule_resumption_master(
 	const struct tls_schedule *schedule, struct span transcript_hash, uint8_t *out);
 
-// The PSK that belongs to a ticket (RFC 8446 4.6.1).
-void tls_schedule_ticket_psk(
-	enum hash_id hash, const uint8_t *resumption_master, struct span nonce, uint8_t *out);
+// The PSKs that belong to tickets, by their nonces (RFC 8446 4.6.1); hash_len bytes each.
+void tls_schedule_ticket_psks(enum hash_id hash, const uint8_t *resumption_master, const struct span *nonces,
+	uint8_t *const *outs, size_t n);
 
 // Finished's verify_data from a traffic secret (RFC 8446 4.4.4), and a PSK's binder while the schedule stands
 // at early (RFC 8446 4.2.11.2): hash_len bytes.

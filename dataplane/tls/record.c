@@ -106,6 +106,7 @@ enum tls_verdict tls_record_cut(
 
 	out->conn = conn;
 	out->wire_len = 0;
+	out->content_len = 0;
 	if (n_there < TLS_RECORD_HEADER_LEN)
 		return n_there >= 1 && (head[0] < TLS_CONTENT_CHANGE_CIPHER_SPEC ||
 					       head[0] > TLS_CONTENT_APPLICATION_DATA)
@@ -117,8 +118,10 @@ enum tls_verdict tls_record_cut(
 	verdict = check_header(conn, out, payload_len);
 	if (verdict != TLS_OK)
 		return verdict;
-	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len)
+	if (tls_stream_len(stream) < offset + TLS_RECORD_HEADER_LEN + payload_len) {
+		out->content_len = (uint32_t)(TLS_RECORD_HEADER_LEN + payload_len);
 		return TLS_OK;
+	}
 	out->cipher_off = TLS_RECORD_HEADER_LEN;
 	out->content_len = (uint32_t)payload_len;
 	out->wire_len = (uint32_t)(TLS_RECORD_HEADER_LEN + payload_len);
@@ -267,15 +270,22 @@ size_t tls_record_write(struct tls_engine *engine, struct tls_conn *conn, enum t
 	return sealed_len;
 }
 
-size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause)
+size_t tls_record_next_len(const struct tls_conn *conn, size_t segment_len, bool after_pause)
 {
 	size_t overhead = tls_record_sealed_len(conn, 0);
-	size_t len = conn->send_max;
+	bool short_ones = after_pause || conn->sent_len < SMALL_RECORDS_LEN;
+
+	if (short_ones && segment_len > 2 * overhead && segment_len - overhead < conn->send_max)
+		return segment_len - overhead;
+	return conn->send_max;
+}
+
+size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause)
+{
+	size_t len = tls_record_next_len(conn, segment_len, after_pause);
 
 	if (after_pause)
 		conn->sent_len = 0;
-	if (conn->sent_len < SMALL_RECORDS_LEN && segment_len > 2 * overhead && segment_len - overhead < len)
-		len = segment_len - overhead;
 	if (len > available)
 		len = available;
 	if (conn->sent_len < SMALL_RECORDS_LEN)

@@ -36,7 +36,8 @@ struct tls_record {
 	uint8_t aad[TLS_RECORD_AAD_MAX];
 };
 
-// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed. Anything else
+// Looks at the record that begins at the offset. TLS_OK with wire_len 0: more bytes are needed, content_len
+// of them in all if that is known already and not 0. Anything else
 // is the alert; with bad_record_mac (too short for a tag) wire_len is set, for early data that is passed
 // over.
 enum tls_verdict tls_record_cut(struct tls_conn *conn, struct tls_stream stream, size_t offset,
@@ -95,7 +96,9 @@ void tls_record_seal_job(struct tls_conn *conn, const struct tls_seal_pieces *pi
 size_t tls_record_write(struct tls_engine *engine, struct tls_conn *conn, enum tls_content_type type,
 	struct span content, struct mut_span out);
 
-// How much application data the next record shall take: one segment's worth at first and after a pause, so
-// that the peer need not wait for the rest of a long record, then as much as a record can hold. Counts what
-// it grants.
+// How much application data the next record can take: one segment's worth at first and after a pause, so
+// that the peer need not wait for the rest of a long record, then as much as a record can hold.
+size_t tls_record_next_len(const struct tls_conn *conn, size_t segment_len, bool after_pause);
+
+// How much of what is available it shall take. Counts what it grants.
 size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause);

@@ -313,7 +313,7 @@ static enum tls_verdict send_certificate_request(struct tls_handshake *hs)
 	uint32_t n_usable = 0;
 
 	for (uint32_t i = 0; i < ours->n && n_usable < 32; i++) {
-		if (tls_hs_can_check_12(hs, scheme_find(ours->numbers[i])))
+		if (tls_hs_has_hash_12(hs, scheme_find(ours->numbers[i])))
 			usable[n_usable++] = ours->numbers[i];
 	}
 	tls_certificate_request_write_12(&writer, usable, n_usable, hs->server->authorities);

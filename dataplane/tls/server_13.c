@@ -298,7 +298,8 @@ enum tls_verdict tls_server13_second_hello(struct tls_handshake *hs, struct span
 	list = hello.key_shares;
 	if (!tls_next_key_share(&list, &only) || list.len != 0 || only.group != hs->group->id)
 		return TLS_REFUSE_ILLEGAL_PARAMETER;
-	if (memcmp(hello.random, hs->client_random, TLS_RANDOM_LEN) != 0 ||
+	if (hello.compressions.len != 1 || hello.compressions.data[0] != TLS_COMPRESSION_NONE ||
+		memcmp(hello.random, hs->client_random, TLS_RANDOM_LEN) != 0 ||
 		!span_equal(hello.session_id, span_of(hs->session_id, hs->session_id_len)) ||
 		!tls_list_has(hello.suites, hs->suite->id) || !tls_list_has(hello.versions, TLS_VERSION_13) ||
 		tls_client_hello_has(&hello, TLS_EXTENSION_EARLY_DATA) ||
@@ -442,21 +443,20 @@ enum tls_verdict tls_server13_proof(struct tls_handshake *hs, struct span body)
 	return tls_hs_proof_answer(hs);
 }
 
-static enum tls_verdict send_ticket(struct tls_handshake *hs, struct tls_session_state *state,
-	const uint8_t *resumption_master, uint8_t idx)
+// The ticket of a session whose secret is set, with a nonce of one byte.
+static enum tls_verdict send_ticket(
+	struct tls_handshake *hs, struct tls_session_state *state, struct span nonce)
 {
 	uint8_t ticket[TLS_OWN_TICKET_LEN];
 	struct writer writer = tls_hs_writer(hs);
 
 	random_bytes(&hs->engine->crypto->random, &state->age_add, sizeof state->age_add);
-	tls_schedule_ticket_psk(hs->suite->hash, resumption_master, span_of(&idx, 1), state->secret);
-	state->secret_len = (uint8_t)hash_len(hs->suite->hash);
 	if (!tls_ticket_seal(hs->engine, state, ticket))
 		return TLS_OK;
 	tls_new_session_ticket_write_13(
 		&writer, &(struct tls_new_session_ticket){.lifetime_s = state->lifetime_s,
 				 .age_add = state->age_add,
-				 .nonce = span_of(&idx, 1),
+				 .nonce = nonce,
 				 .ticket = span_of(ticket, sizeof ticket)});
 	tls_engine_count(hs->engine, COUNTER_TLS_TICKETS_SEALED);
 	return tls_hs_send(hs, &writer, TLS_EPOCH_APPLICATION);
@@ -465,20 +465,34 @@ static enum tls_verdict send_ticket(struct tls_handshake *hs, struct tls_session
 // The transcript ends with the client's Finished and is not needed after this.
 static enum tls_verdict send_tickets(struct tls_handshake *hs)
 {
+	static const uint8_t numbers[TLS_TICKETS_MAX] = {0, 1, 2, 3};
 	enum tls_verdict verdict = TLS_OK;
+	uint8_t n = hs->server->n_tickets;
 	struct tls_session_state state;
+	uint8_t secrets[TLS_TICKETS_MAX][TLS_HASH_MAX];
+	uint8_t *secret_at[TLS_TICKETS_MAX];
+	struct span nonces[TLS_TICKETS_MAX];
 	uint8_t master[TLS_HASH_MAX];
 	uint8_t hash[TLS_HASH_MAX];
 	struct span hash_span;
 
-	if (hs->server->n_tickets == 0 || tls_hs_is(hs, TLS_HS_NO_TICKETS))
+	if (n == 0 || tls_hs_is(hs, TLS_HS_NO_TICKETS))
 		return TLS_OK;
 	tls_hs_transcript_hash(hs, hash, &hash_span);
 	tls_schedule_resumption_master(&hs->schedule, hash_span, master);
+	for (uint8_t i = 0; i < n; i++) {
+		nonces[i] = span_of(&numbers[i], 1);
+		secret_at[i] = secrets[i];
+	}
+	tls_schedule_ticket_psks(hs->suite->hash, master, nonces, secret_at, n);
 	tls_session_describe(hs, &state);
+	state.secret_len = (uint8_t)hash_span.len;
 	hs->transcript.kept = 0;
-	for (uint8_t idx = 0; idx < hs->server->n_tickets && verdict == TLS_OK; idx++)
-		verdict = send_ticket(hs, &state, master, idx);
+	for (uint8_t i = 0; i < n && verdict == TLS_OK; i++) {
+		memcpy(state.secret, secrets[i], hash_span.len);
+		verdict = send_ticket(hs, &state, nonces[i]);
+	}
+	wipe(secrets, sizeof secrets);
 	wipe(&state, sizeof state);
 	wipe(master, sizeof master);
 	return verdict;

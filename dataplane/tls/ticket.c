@@ -139,6 +139,7 @@ bool tls_session_id_make(struct tls_engine *engine, uint8_t out[TLS_OWN_SESSION_
 		(const struct span[2]){span_of(NULL, 0), span_of(plain, sizeof plain)},
 		(struct mut_span){
 			.data = out + AEAD_NONCE_LEN, .len = TLS_OWN_SESSION_ID_LEN - AEAD_NONCE_LEN});
+	tls_engine_count(engine, COUNTER_TLS_SESSION_IDS_MADE);
 	return true;
 }
 

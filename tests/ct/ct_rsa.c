@@ -44,7 +44,8 @@ static void mark_key(struct mb_rsa_key *key)
 	(void)VALGRIND_MAKE_MEM_UNDEFINED(&key->q_minus_inverse, sizeof(key->q_minus_inverse));
 }
 
-static bool sign(const struct rsa_fixture *fixture)
+// Few enough for both primes at once (the other way takes twice as long, and is the same code but for that).
+static bool sign(const struct rsa_fixture *fixture, unsigned n)
 {
 	static uint8_t messages[MB_LANES][MB_RSA_LEN_MAX], signatures[MB_LANES][MB_RSA_LEN_MAX];
 	struct mb_rsa_request requests[MB_LANES];
@@ -65,7 +66,7 @@ static bool sign(const struct rsa_fixture *fixture)
 			&requests[lane].blinding_power, sizeof(requests[lane].blinding_power));
 	}
 	mark_key(fixture->key);
-	mb_kernels_plain.rsa_sign_begin(job, requests, MB_LANES);
+	mb_kernels_plain.rsa_sign_begin(job, requests, n);
 	while (mb_kernels_plain.rsa_sign_step(job, MB_RSA_SLICE)) {
 	}
 	ok = mb_kernels_plain.rsa_sign_finish(job, outs, verdicts);
@@ -75,7 +76,8 @@ static bool sign(const struct rsa_fixture *fixture)
 	(void)VALGRIND_MAKE_MEM_DEFINED(signatures, sizeof(signatures));
 	(void)VALGRIND_MAKE_MEM_DEFINED(verdicts, sizeof(verdicts));
 	rsa_fixture_private(fixture, messages[3], expected);
-	right = ok == 0xff && verdicts[3] == MB_RSA_OK && memcmp(signatures[3], expected, fixture->len) == 0;
+	right = ok == (UINT64_C(1) << n) - 1 && verdicts[3] == MB_RSA_OK &&
+		memcmp(signatures[3], expected, fixture->len) == 0;
 	free(blinding);
 	return right;
 }
@@ -106,7 +108,9 @@ int main(int argc, char **argv)
 	fixture = rsa_fixture_from_primes(p, q, 65537);
 	job = rsa_fixture_job_new();
 	n_before = (unsigned)VALGRIND_COUNT_ERRORS;
-	right = control ? look_up(fixture) : sign(fixture);
+	right = control ? look_up(fixture) : sign(fixture, MB_RSA_HALF);
+	if (!control && getenv("SLUICE_FULL") != NULL)
+		right = right && sign(fixture, MB_LANES);
 	n_reports = (unsigned)VALGRIND_COUNT_ERRORS - n_before;
 	printf("%u reports\n", n_reports);
 	free(job);

@@ -82,7 +82,7 @@ static void start_over(void)
 	SLUICE_ASSERT(random_init(&crypto.random));
 	tls_session_table_wipe(&engine.sessions);
 	tls_tickets_set(&engine, keys);
-	tls_engine_begin_turn(&engine, clock_wall_us());
+	tls_engine_set_wall(&engine, clock_wall_us());
 	memset(&kept, 0, sizeof kept);
 }
 

@@ -3,14 +3,11 @@
 // Our engine against GnuTLS in one process, through its transport callbacks, in both roles: version, suite,
 // group, certificate and resumption, client certificates, retries, key updates, size limits, protocols,
 // staples.
-//
-// Run alone it takes a third of the combinations, each value of each kind among them; with SLUICE_FULL set,
-// all.
 #include "seam/cmocka_all.h"
 
 #include "base/clock.h"
 #include "crypto/group.h"
-#include "tls_fixture.h"
+#include "tls_matrix.h"
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -405,42 +402,39 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static bool suite_serves(const struct tls_suite *suite, enum tls_fixture_kind kind)
+static struct plan plan_of(const struct tls_combination *combination)
 {
-	return suite->auth == TLS_AUTH_ANY || (suite->auth == TLS_AUTH_RSA) == (kind >= TLS_FIXTURE_RSA2048);
+	return (struct plan){.version = combination->version,
+		.suite = combination->suite,
+		.group = combination->group,
+		.kind = combination->kind,
+		.client_kind = -1};
 }
 
-static void for_every_plan(void (*run)(const struct plan *plan))
+static void serve(const struct tls_combination *combination)
 {
-	bool full = getenv("SLUICE_FULL") != NULL;
+	const struct plan plan = plan_of(combination);
 
-	for (uint32_t i = 0; i < tls_n_suites; i++) {
-		for (uint32_t k = 0; k < tls_default_groups.n; k++) {
-			for (int kind = 0; kind < TLS_N_FIXTURE_KINDS; kind++) {
-				struct plan plan = {.version = tls_suites[i].version,
-					.suite = tls_suites[i].id,
-					.group = tls_default_groups.numbers[k],
-					.kind = (enum tls_fixture_kind)kind,
-					.client_kind = -1};
+	server_plan(&plan);
+}
 
-				if (suite_serves(&tls_suites[i], plan.kind) &&
-					(full || (i + k + (unsigned)kind) % 3 == 0))
-					run(&plan);
-			}
-		}
-	}
+static void connect_to(const struct tls_combination *combination)
+{
+	const struct plan plan = plan_of(combination);
+
+	client_plan(&plan);
 }
 
 static void test_server_matrix(void **state)
 {
 	(void)state;
-	for_every_plan(server_plan);
+	tls_matrix(serve);
 }
 
 static void test_client_matrix(void **state)
 {
 	(void)state;
-	for_every_plan(client_plan);
+	tls_matrix(connect_to);
 }
 
 static void test_session_ids(void **state)
@@ -470,7 +464,7 @@ static void test_retry(void **state)
 	client_plan(&plan);
 }
 
-// Ed25519 and SHA-512 in TLS 1.2 too, where the client is theirs.
+// Ed25519 and SHA-512 in TLS 1.2 too.
 static void test_client_certificates(void **state)
 {
 	const int kinds[] = {TLS_FIXTURE_P256, TLS_FIXTURE_P384, TLS_FIXTURE_RSA2048, TLS_FIXTURE_ED25519};
@@ -487,8 +481,7 @@ static void test_client_certificates(void **state)
 		plan.version = TLS_VERSION_12;
 		plan.suite = 0xc02f;
 		server_plan(&plan);
-		if (kinds[i] != TLS_FIXTURE_ED25519)
-			client_plan(&plan);
+		client_plan(&plan);
 		if (kinds[i] == TLS_FIXTURE_RSA2048) {
 			plan.more = ":-SIGN-ALL:+SIGN-RSA-SHA512:+SIGN-RSA-PSS-RSAE-SHA512";
 			server_plan(&plan);

@@ -2,13 +2,10 @@
 //
 // Our engine against OpenSSL's libssl in one process, over memory BIOs, in both roles: every combination of
 // version, suite, group, certificate and resumption, client certificates, key updates, retries.
-//
-// Run alone it takes a third of the combinations, each value of each kind among them; with SLUICE_FULL set,
-// all.
 #include "seam/cmocka_all.h"
 
 #include "base/clock.h"
-#include "tls_fixture.h"
+#include "tls_matrix.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -331,47 +328,38 @@ static int tear_down(void **state)
 	return 0;
 }
 
-// RSA keys of every size sign alike; the large ones are covered once.
-static bool is_worth_it(const struct tls_suite *suite, uint16_t group, enum tls_fixture_kind kind)
+static struct plan plan_of(const struct tls_combination *combination)
 {
-	bool is_rsa = kind >= TLS_FIXTURE_RSA2048;
-	bool is_large = kind == TLS_FIXTURE_RSA3072 || kind == TLS_FIXTURE_RSA4096;
-
-	if (suite->auth != TLS_AUTH_ANY && (suite->auth == TLS_AUTH_RSA) != is_rsa)
-		return false;
-	return !is_large || (group == 0x001d && suite->aead == AEAD_AES_128_GCM);
+	return (struct plan){.version = combination->version,
+		.suite = combination->suite,
+		.group = combination->group,
+		.kind = combination->kind};
 }
 
-static void for_every_plan(void (*run)(const struct plan *plan))
+static void serve(const struct tls_combination *combination)
 {
-	bool full = getenv("SLUICE_FULL") != NULL;
+	const struct plan plan = plan_of(combination);
 
-	for (uint32_t i = 0; i < tls_n_suites; i++) {
-		for (uint32_t k = 0; k < tls_default_groups.n; k++) {
-			for (int kind = 0; kind < TLS_N_FIXTURE_KINDS; kind++) {
-				struct plan plan = {.version = tls_suites[i].version,
-					.suite = tls_suites[i].id,
-					.group = tls_default_groups.numbers[k],
-					.kind = (enum tls_fixture_kind)kind};
+	server_plan(&plan);
+}
 
-				if (is_worth_it(&tls_suites[i], plan.group, plan.kind) &&
-					(full || (i + k + (unsigned)kind) % 3 == 0))
-					run(&plan);
-			}
-		}
-	}
+static void connect_to(const struct tls_combination *combination)
+{
+	const struct plan plan = plan_of(combination);
+
+	client_plan(&plan);
 }
 
 static void test_server_matrix(void **state)
 {
 	(void)state;
-	for_every_plan(server_plan);
+	tls_matrix(serve);
 }
 
 static void test_client_matrix(void **state)
 {
 	(void)state;
-	for_every_plan(client_plan);
+	tls_matrix(connect_to);
 }
 
 static void test_server_session_id(void **state)
@@ -413,8 +401,7 @@ static void test_client_certificates(void **state)
 
 		plan.client_kind = (enum tls_fixture_kind)kind;
 		server_plan(&plan); // Ed25519 in TLS 1.2 too
-		if (kind != TLS_FIXTURE_ED25519)
-			client_plan(&plan);
+		client_plan(&plan);
 	}
 }
 

@@ -238,17 +238,11 @@ static void check_flight(struct tls_transcript *transcript, struct span flight)
 	tls_transcript_add(transcript, span_of(finished.data - 4, 36));
 }
 
-static void check_traffic(const struct tls_schedule *schedule, const struct tls_transcript *transcript,
-	const char *const labels[2], const uint8_t *client, const uint8_t *server)
+// The traffic secrets of client and server.
+static void check_traffic(uint8_t secrets[2][HASH_MAX_LEN], const uint8_t *client, const uint8_t *server)
 {
-	uint8_t client_secret[32], server_secret[32];
-	uint8_t *const outs[2] = {client_secret, server_secret};
-	uint8_t hash[HASH_MAX_LEN];
-
-	tls_transcript_hash(transcript, HASH_SHA256, hash);
-	tls_schedule_traffic(schedule, labels, span_of(hash, 32), outs);
-	assert_memory_equal(client_secret, client, 32);
-	assert_memory_equal(server_secret, server, 32);
+	assert_memory_equal(secrets[0], client, 32);
+	assert_memory_equal(secrets[1], server, 32);
 }
 
 static void check_ticket(struct tls_conn *conn)
@@ -258,6 +252,7 @@ static void check_ticket(struct tls_conn *conn)
 	struct span message;
 	struct tls_new_session_ticket ticket;
 	uint8_t psk[32];
+	uint8_t *psk_at = psk;
 
 	assert_int_equal(open_record(conn, span_of(ticket_record, sizeof ticket_record), plain, &len), 22);
 	message = span_of(plain, len);
@@ -265,21 +260,20 @@ static void check_ticket(struct tls_conn *conn)
 		tls_new_session_ticket_parse_13(next_message(&message, TLS_NEW_SESSION_TICKET), &ticket),
 		TLS_OK);
 	assert_int_equal(ticket.lifetime_s, 30);
-	tls_schedule_ticket_psk(HASH_SHA256, resumption_master, ticket.nonce, psk);
+	tls_schedule_ticket_psks(HASH_SHA256, resumption_master, &ticket.nonce, &psk_at, 1);
 	assert_memory_equal(psk, ticket_psk, 32);
 }
 
 static void test_section_3(void **state)
 {
-	static const char *const handshake[2] = {"c hs traffic", "s hs traffic"};
-	static const char *const application[2] = {"c ap traffic", "s ap traffic"};
 	static const uint8_t close_notify[2] = {1, 0};
 	struct tls_client_hello client;
 	struct tls_server_hello server;
 	struct tls_transcript transcript;
 	struct tls_schedule schedule;
 	struct tls_conn conn = connection();
-	uint8_t plain[1024], hash[HASH_MAX_LEN], secret[HASH_MAX_LEN];
+	uint8_t plain[1024], hash[HASH_MAX_LEN], secret[HASH_MAX_LEN], traffic[2][HASH_MAX_LEN];
+	uint8_t *const outs[2] = {traffic[0], traffic[1]};
 	uint8_t data[50];
 	size_t len;
 
@@ -295,18 +289,20 @@ static void test_section_3(void **state)
 	tls_transcript_add(&transcript, span_of(client_hello, sizeof client_hello));
 	tls_transcript_add(&transcript, span_of(server_hello, sizeof server_hello));
 	tls_schedule_early(&schedule, HASH_SHA256, span_of(NULL, 0));
-	tls_schedule_handshake(&schedule, span_of(shared_secret, sizeof shared_secret));
-	check_traffic(&schedule, &transcript, handshake, client_handshake, server_handshake);
+	tls_transcript_hash(&transcript, HASH_SHA256, hash);
+	tls_schedule_handshake(
+		&schedule, span_of(shared_secret, sizeof shared_secret), span_of(hash, 32), outs);
+	check_traffic(traffic, client_handshake, server_handshake);
 
 	tls_conn_set_read_secret(&fixture.engine, &conn, server_handshake);
 	assert_int_equal(
 		open_record(&conn, span_of(server_flight_record, sizeof server_flight_record), plain, &len),
 		22);
 	check_flight(&transcript, span_of(plain, len));
-	tls_schedule_master(&schedule);
-	check_traffic(&schedule, &transcript, application, client_application, server_application);
-
 	tls_transcript_hash(&transcript, HASH_SHA256, hash);
+	tls_schedule_master(&schedule, span_of(hash, 32), outs);
+	check_traffic(traffic, client_application, server_application);
+
 	tls_finished_mac_13(HASH_SHA256, client_handshake, span_of(hash, 32), secret);
 	assert_memory_equal(secret, client_finished + 4, 32);
 	tls_conn_set_write_secret(&fixture.engine, &conn, client_handshake);
@@ -383,11 +379,30 @@ static void test_section_4_binder(void **state)
 	assert_memory_equal(binder, hello_bytes + len - 32, 32);
 }
 
+// The schedule's constants, computed: without a PSK the early secret is an extraction of zeros.
+static void test_constants(void **state)
+{
+	(void)state;
+	for (int id = HASH_SHA256; id <= HASH_SHA384; id++) {
+		size_t len = hash_len((enum hash_id)id);
+		struct tls_schedule none, zeros;
+
+		tls_schedule_early(&none, (enum hash_id)id, span_of(NULL, 0));
+		tls_schedule_early(&zeros, (enum hash_id)id, span_of(kdf_zeros, len));
+		assert_memory_equal(none.salt, zeros.salt, len);
+		hash_digest((enum hash_id)id, span_of(NULL, 0), none.secret);
+		kdf_derive_secret((enum hash_id)id, span_of(zeros.secret, len), "derived",
+			span_of(none.secret, len), zeros.salt);
+		assert_memory_equal(none.salt, zeros.salt, len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_section_3),
 		cmocka_unit_test(test_section_4_binder),
+		cmocka_unit_test(test_constants),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -7,10 +7,12 @@
 //
 //   proxy_sim [FIRST_SEED [COUNT]]      one seed that failed replays alone: proxy_sim SEED 1
 #include "base/assert.h"
+#include "base/reader.h"
 #include "net/packet_pool.h"
 #include "proxy_world.h"
 #include "seam/clock_virtual.h"
 #include "seam/random_seeded.h"
+#include "tcp/output.h"
 
 #include <rte_mbuf.h>
 #include <signal.h>
@@ -26,7 +28,8 @@ enum {
 };
 
 static uint64_t current_seed;
-static uint64_t totals[N_COUNTERS]; // the proxy's, over all seeds
+static uint64_t totals[N_COUNTERS];           // the proxy's, over all seeds
+static uint64_t n_reloads, n_waits, n_shared; // that something was waiting, or shared, after a turn
 static struct rte_mempool *small_pool, *record_pool;
 static struct tls_fixture_verifier verifier;
 static struct tls_client_config client_configs[2]; // of both versions, of TLS 1.2
@@ -49,7 +52,7 @@ static void worker_turn(void)
 	struct crypto *crypto = &sim.worker.crypto;
 
 	crypto_begin_turn(crypto, clock_now_us(), clock_tsc());
-	tls_engine_begin_turn(&sim.worker.engine, clock_wall_us());
+	tls_engine_set_wall(&sim.worker.engine, clock_wall_us());
 	(void)lanes_run(crypto->lanes, crypto->now_tsc, true);
 	proxy_lanes(&sim.proxy);
 	(void)proxy_turn(&sim.proxy, clock_now_us());
@@ -134,37 +137,92 @@ static void make_flow(struct flow *flow)
 	}
 }
 
-static void open_listeners(void)
+static const uint16_t ports[LISTENERS] = {PORT_TLS, PORT_TCP, PORT_MAIL, PORT_REDIRECT, PORT_PROXIED};
+static const enum listener_protocol protocols[LISTENERS] = {
+	LISTENER_TLS, LISTENER_TCP, LISTENER_MAIL, LISTENER_HTTP_REDIRECT, LISTENER_TLS};
+
+static void make_terms(void)
 {
-	static const uint16_t ports[LISTENERS] = {PORT_TLS, PORT_TCP, PORT_MAIL, PORT_REDIRECT, PORT_PROXIED};
-	static const enum listener_protocol protocols[LISTENERS] = {
-		LISTENER_TLS, LISTENER_TCP, LISTENER_MAIL, LISTENER_HTTP_REDIRECT, LISTENER_TLS};
+	memset(sim.terms, 0, sizeof sim.terms);
+	for (uint32_t i = 0; i < LISTENERS; i++) {
+		struct listener_terms *terms = &sim.terms[i];
+
+		terms->idx = i;
+		terms->protocol = protocols[i];
+		terms->log_handshakes = terms->log_connections = true;
+		(void)snprintf(terms->name, sizeof terms->name, "listener %u", ports[i]);
+		listener_timeouts_default(&terms->timeouts);
+		preamble_config_default(&terms->preamble, PREAMBLE_SMTP);
+		terms->preamble.security = PREAMBLE_ENCRYPT;
+		atomic_store(&sim.listener_holds[i], 0);
+	}
+	sim.server_terms = (struct server_terms){.backend = "backend"};
+	atomic_store(&sim.server_hold, 0);
+}
+
+static void fill_listeners(struct sim_snapshot *snapshot)
+{
 	static const struct ip_addr anywhere; // ::/0
 	static const uint8_t anywhere_len;
 
-	memset(sim.listeners, 0, sizeof sim.listeners);
+	snapshot->tls = server_config;
 	for (uint32_t i = 0; i < 2 * LISTENERS; i++) {
-		struct proxy_listener *listener = &sim.listeners[i];
+		struct proxy_listener *listener = &snapshot->listeners[i];
 		uint32_t kind = i % LISTENERS;
 
-		listener->name = "listener";
+		listener->terms = &sim.terms[kind];
 		listener->addr = i < LISTENERS ? sim.twin.stacks[1].v4 : sim.twin.stacks[1].v6;
 		listener->port = ports[kind];
-		listener->protocol = protocols[kind];
 		listener->pool_idx = protocols[kind] == LISTENER_MAIL;
 		listener->redirect.port = PORT_TLS;
-		preamble_config_default(&listener->preamble, PREAMBLE_SMTP);
-		listener->preamble.security = PREAMBLE_ENCRYPT;
-		listener->tls = &server_config;
-		listener->log_handshakes = listener->log_connections = true;
+		listener->tls = &snapshot->tls;
 		listener->accepts_proxy = ports[kind] == PORT_PROXIED;
 		listener->trusted = &anywhere;
 		listener->trusted_lens = &anywhere_len;
 		listener->n_trusted = 1;
-		listener_timeouts_default(&listener->timeouts);
 	}
-	sim.config.listeners = sim.listeners;
-	sim.config.n_listeners = 2 * LISTENERS;
+	snapshot->config.listeners = snapshot->listeners;
+	snapshot->config.n_listeners = 2 * LISTENERS;
+}
+
+static void fill_backends(struct sim_snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < BACKENDS; i++)
+		snapshot->backends[i] = (struct proxy_backend){
+			.name = "backend", .locals = {sim.twin.stacks[1].v4}, .n_locals = 1};
+	snapshot->backends[V6_BACKEND].locals[0] = sim.twin.stacks[1].v6;
+	snapshot->config.backends = snapshot->backends;
+	snapshot->config.n_backends = BACKENDS;
+	snapshot->config.routes = sim.routes;
+}
+
+// A new snapshot in place of the one in force, if one of them is free.
+static void reload(void)
+{
+	struct sim_snapshot *snapshot = NULL;
+
+	for (uint32_t i = 0; i < PROXY_CONFIGS_MAX; i++) {
+		if (proxy_uses(&sim.proxy, &sim.snapshots[i].config))
+			continue;
+		snapshot = &sim.snapshots[i];
+		memset(snapshot, 0xa5, sizeof *snapshot); // whoever still reads it will stumble
+	}
+	if (snapshot == NULL)
+		return;
+	memset(snapshot, 0, sizeof *snapshot);
+	fill_listeners(snapshot);
+	fill_backends(snapshot);
+	SLUICE_ASSERT(proxy_set_config(&sim.proxy, &snapshot->config));
+	sim.snapshot = snapshot;
+	n_reloads++;
+}
+
+static void reload_now_and_then(void)
+{
+	if (sim.reload_us == 0 || clock_now_us() < sim.reload_next_us)
+		return;
+	reload();
+	sim.reload_next_us = clock_now_us() + sim.reload_us;
 }
 
 static void open_backends(void)
@@ -174,6 +232,9 @@ static void open_backends(void)
 		{.addr = sim.twin.stacks[0].v4, .port = PORT_BACKEND, .weight = 1},
 		{.addr = sim.twin.stacks[0].v4, .port = PORT_DEAD, .weight = 1}};
 
+	for (uint32_t i = 0; i < 2; i++)
+		servers[i].terms = &sim.server_terms;
+
 	upstream_pool_config_default(&config);
 	config.check_interval_us = sim_chance(30) ? 200000 : 0;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, 0, &config, servers, sim_chance(30) ? 2 : 1));
@@ -182,12 +243,6 @@ static void open_backends(void)
 	servers[0].port = PORT_BACKEND;
 	servers[0].addr = sim.twin.stacks[0].v6;
 	SLUICE_ASSERT(upstream_set_pool(&sim.proxy.upstream, V6_BACKEND, &config, servers, 1));
-	for (uint32_t i = 0; i < BACKENDS; i++)
-		sim.backends[i] = (struct proxy_backend){
-			.name = "backend", .locals = {sim.twin.stacks[1].v4}, .n_locals = 1};
-	sim.backends[V6_BACKEND].locals[0] = sim.twin.stacks[1].v6;
-	sim.config.backends = sim.backends;
-	sim.config.n_backends = BACKENDS;
 }
 
 static void open_proxy(void)
@@ -203,6 +258,7 @@ static void open_proxy(void)
 		.n_preambles = 8,
 		.n_redirects = 4,
 		.n_sources = 64,
+		.holds = {.listeners = sim.listener_holds, .servers = &sim.server_hold},
 		.upstream = {.n_pools = BACKENDS, .n_servers = 5}};
 	uint32_t rule_idx;
 
@@ -210,10 +266,12 @@ static void open_proxy(void)
 		&sim.arena, proxy_footprint(&setup) + LOG_EVENTS * sizeof(struct log_event) + 65536));
 	SLUICE_ASSERT(log_ring_init(&sim.log, &sim.arena, LOG_EVENTS, 0));
 	SLUICE_ASSERT(proxy_init(&sim.proxy, &sim.arena, &setup, clock_now_us()));
-	SLUICE_ASSERT(routing_build(&sim.config.routes, &sim.arena, rules, 1, &rule_idx) == ROUTING_OK);
+	SLUICE_ASSERT(routing_build(&sim.routes, &sim.arena, rules, 1, &rule_idx) == ROUTING_OK);
+	make_terms();
 	open_backends();
-	open_listeners();
-	SLUICE_ASSERT(proxy_set_config(&sim.proxy, &sim.config));
+	reload();
+	sim.reload_us = sim_chance(40) ? ONE_OF(1000, 20000, 300000) : 0;
+	sim.reload_next_us = 0;
 	world_listen();
 	sim.backends_dead = false;
 	sim.backends_die_us = sim_chance(15) ? clock_now_us() + sim_below(2000000) : 0;
@@ -279,12 +337,33 @@ static void check_flow(const struct flow *flow)
 	SLUICE_ASSERT(flow->client.heard_end && flow->backend.heard_end);
 }
 
+// The end of a connection is told under the names that it began with, however many reloads ago.
+static void check_end(const struct log_event *event)
+{
+	struct reader reader = reader_over(span_of(event->details, event->details_len));
+	struct span listener = reader_bytes(&reader, reader_u8(&reader));
+	struct span backend;
+	bool known = false;
+
+	for (uint32_t i = 0; i < LISTENERS; i++)
+		known = known || span_equal(listener, span_of_string(sim.terms[i].name));
+	(void)reader_bytes(&reader, reader_u8(&reader));    // protocol
+	(void)reader_bytes(&reader, 2 * (IP_ADDR_LEN + 2)); // peer and own
+	(void)reader_bytes(&reader, reader_u8(&reader));    // reason
+	(void)reader_bytes(&reader, reader_u8(&reader));    // detail
+	backend = reader_bytes(&reader, reader_u8(&reader));
+	SLUICE_ASSERT(reader_ok(&reader) && known);
+	SLUICE_ASSERT(backend.len == 0 || span_equal(backend, span_of_string("backend")));
+}
+
 static void take_events(void)
 {
 	struct log_event event;
 
 	while (log_ring_pop(&sim.log, &event)) {
 		SLUICE_ASSERT(event.kind < N_LOG_EVENTS && event.details_len != 0);
+		if (event.kind == LOG_EVENT_CONNECTION_END)
+			check_end(&event);
 		sim.n_events[event.kind]++;
 	}
 }
@@ -306,11 +385,30 @@ static void check_events(void)
 }
 
 // A leg that broke ends its pair in the turn that sees it: nothing else may come that would wake the pair.
+// Plaintext that could leave in this turn is on its way: a record waits only behind bytes that wait for the
+// peer. And an idle connection holds no buffer.
+static void check_prompt(struct pair *pair)
+{
+	for (uint32_t side = 0; side < 2; side++) {
+		const struct leg *from = &pair->legs[side], *to = &pair->legs[side ^ 1];
+
+		if (!leg_is(to, LEG_TLS) || sim.proxy.unfinished)
+			continue;
+		SLUICE_ASSERT(leg_readable(&sim.proxy, from) == 0 || leg_space(&sim.proxy, to) == 0 ||
+			      tcp_backlog(tcp_conn_at(sim.proxy.tcp, to->tcp)) != 0);
+		SLUICE_ASSERT(to->shared == NULL || !leg_is(to, LEG_SHUT));
+		n_waits += leg_readable(&sim.proxy, from) != 0 && leg_space(&sim.proxy, to) != 0;
+		n_shared += to->shared != NULL;
+	}
+}
+
 static void check_pairs(void)
 {
 	for (uint32_t i = 0; i < sim.proxy.pairs.n_items; i++) {
-		const struct pair *pair = pool_at(&sim.proxy.pairs, i);
+		struct pair *pair = pool_at(&sim.proxy.pairs, i);
 
+		if (pool_in_use(&sim.proxy.pairs, i) && pair->phase == PAIR_FORWARD)
+			check_prompt(pair);
 		if (!pool_in_use(&sim.proxy.pairs, i) || list_link_linked(&pair->active) ||
 			pair->phase == PAIR_ENDING)
 			continue;
@@ -327,6 +425,7 @@ static void run(void)
 		world_turn();
 		twin_send(&sim.twin, 0);
 		twin_receive(&sim.twin, 1);
+		reload_now_and_then();
 		worker_turn();
 		tcp_check_invariants(sim.twin.stacks[1].tcp);
 		check_pairs();
@@ -376,6 +475,8 @@ static void run_seed(uint64_t seed)
 		SLUICE_ASSERT(upstream_server_at(&sim.proxy.upstream, i)->n_connections == 0);
 	SLUICE_ASSERT(sim.proxy.tls_conns.n_used == 0 && sim.proxy.admission.n_connections == 0);
 	SLUICE_ASSERT(sim.worker.engine.handshakes.n_used == 0 && sim.proxy.n_handshakes == 0);
+	for (uint32_t i = 0; i < LISTENERS; i++)
+		SLUICE_ASSERT(sim.listener_holds[i] == 0);
 	proxy_stop(&sim.proxy);
 	check_events();
 	for (uint32_t i = 0; i < N_COUNTERS; i++)
@@ -410,7 +511,8 @@ int main(int argc, char **argv)
 	client_configs[1].common.version_max = TLS_VERSION_12;
 	for (uint64_t seed = first; seed < first + count; seed++)
 		run_seed(seed);
-	printf("%llu seeds\n", (unsigned long long)count);
+	printf("%llu seeds\n%8llu reloads\n%8llu waits\n%8llu shared\n", (unsigned long long)count,
+		(unsigned long long)n_reloads, (unsigned long long)n_waits, (unsigned long long)n_shared);
 	for (uint32_t i = COUNTER_MAIL_SMTP_CONNECTIONS; i < COUNTER_WORKER_TURNS; i++)
 		if (totals[i] != 0)
 			printf("%8llu %s\n", (unsigned long long)totals[i], counter_name((enum counter)i));

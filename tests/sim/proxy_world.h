@@ -88,6 +88,14 @@ struct flow {
 	bool started;
 };
 
+// What a reload replaces. One that no handshake and no connect uses any more is written over.
+struct sim_snapshot {
+	struct proxy_listener listeners[2 * LISTENERS]; // IPv4, then IPv6
+	struct proxy_backend backends[BACKENDS];
+	struct tls_server_config tls;
+	struct proxy_config config;
+};
+
 struct sim {
 	struct twin twin;
 	struct twin_options options;
@@ -102,9 +110,14 @@ struct sim {
 	struct arena arena;
 	struct proxy proxy;
 	struct tls_fixture world, worker;
-	struct proxy_listener listeners[2 * LISTENERS]; // IPv4, then IPv6
-	struct proxy_backend backends[BACKENDS];
-	struct proxy_config config;
+	struct listener_terms terms[LISTENERS];
+	struct server_terms server_terms;
+	_Atomic uint32_t listener_holds[LISTENERS], server_hold;
+	struct routing_table routes;
+	struct sim_snapshot snapshots[PROXY_CONFIGS_MAX];
+	struct sim_snapshot *snapshot; // in force
+	uint64_t reload_us;            // between two reloads; 0: there are none
+	uint64_t reload_next_us;
 };
 
 extern struct sim sim;

@@ -25,7 +25,7 @@ DATAPLANE = os.environ.get('SLUICE_DATAPLANE', os.path.join(BUILD, 'dataplane/sl
 FINDINGS = 'sanitizer'  # files of this name are what sanitizers found
 SKIP = 77
 
-MAGIC, VERSION = 0x4C534C43, 2
+MAGIC, VERSION = 0x4C534C43, 3
 (HELLO, HELLO_ANSWER, REFUSED, START, START_ANSWER, EVENT, STOP, STOPPED, PRIVATE_KEYS, CERTIFICATES, TICKET_KEYS, SNAPSHOT,
  ANSWER) = range(1, 14)
 RECORD_DATAPLANE, RECORD_PORT, RECORD_ADDRESS, RECORD_ROUTE = range(1, 5)
@@ -63,9 +63,9 @@ def record(kind, body):
     return struct.pack('=HHI', kind, 0, len(body)) + body
 
 
-def dataplane_record(name, cores, memory=64 << 20, poll=0, huge=0, connections=4096):
+def dataplane_record(name, cores, memory=64 << 20, poll=0, huge=0, connections=4096, user=65534):
     padded = list(cores) + [0] * (64 - len(cores))
-    return record(RECORD_DATAPLANE, struct.pack('=32sQI64HBB2xI4x', name.encode(), memory, len(cores), *padded, poll, huge, connections))
+    return record(RECORD_DATAPLANE, struct.pack('=32sQI64HBB2xIII4x', name.encode(), memory, len(cores), *padded, poll, huge, connections, user, user))
 
 
 def port_record(name, device, mtu=0, vlan=0):

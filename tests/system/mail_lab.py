@@ -13,6 +13,7 @@ import re
 
 import lab
 import mail_programs
+import service
 import snapshot
 from test_ping import give_addresses, wait_for
 
@@ -184,26 +185,17 @@ class MailLab:
             snapshot.make_certificate(self.folder, name, name, (NAME, f'*.{NAME}'))
         self.ca = os.path.join(self.folder, 'ca.pem')
         lab.run('sh', '-c', f'cat {self.folder}/ec.pem {self.folder}/rsa.pem > {self.ca}')
-        self.configuration = os.path.join(self.folder, 'sluice.yaml')
-        with open(self.configuration, 'w', encoding='utf-8') as f:
-            f.write(CONFIGURATION.format(
-                tag=laboratory.tag, cores=lab.cores(2)[-1], huge='prefer' if huge else 'never', folder=self.folder, own=OWN, program=program,
-                backends=''.join(f'  {name}: {{servers: ["{address}"], {options}}}\n' for name, address, options in backends),
-                listeners=''.join(listener_line(*listener) for listener in listeners)))
-        self.log = open(os.path.join(self.folder, 'log'), 'w+', encoding='utf-8')
-        self.control = laboratory.spawn(self.namespace, f'{lab.BUILD}/control/sluice-control', '-c', self.configuration, stderr=self.log, stdout=self.log)
+        self.service = service.Service(laboratory, self.namespace, CONFIGURATION.format(
+            tag=laboratory.tag, cores=lab.cores(2)[-1], huge='prefer' if huge else 'never', folder=self.folder, own=OWN, program=program,
+            backends=''.join(f'  {name}: {{servers: ["{address}"], {options}}}\n' for name, address, options in backends),
+            listeners=''.join(listener_line(*listener) for listener in listeners)))
+        self.log, self.sluicectl, self.read_log = self.service.log, self.service.sluicectl, self.service.read_log
         wait_for(lambda: laboratory.inside(self.namespace, 'ip', 'link', 'show', 'sluice0', check=False).returncode == 0, 'the TAP device', 40)
         give_addresses(laboratory, self.namespace, 'sluice0', f'{PEER}/24', f'{CLIENT}/24')
         # Clients come from CLIENT: it is the source for everything that is not bound.
         laboratory.inside(self.namespace, 'ip', 'route', 'replace', f'{OWN}/32', 'dev', 'sluice0', 'src', CLIENT)
         self.place = mail_programs.Place(laboratory, self.namespace, 'mail')
         self.place.write('hosts', f'127.0.0.1 localhost\n{OWN} {NAME} mx.{NAME}\n')
-
-    def sluicectl(self, *words):
-        return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
-
-    def ready(self):
-        wait_for(lambda: 'snapshot_published: yes' in self.sluicectl('show', 'info'), 'the configuration to be published', 30)
 
     def wait_for_backends(self, *ports):
         """Servers that were still starting at the first check are down until the next."""
@@ -218,11 +210,6 @@ class MailLab:
         for name, value in re.findall(r'^sluice_(\w+?)(?:_total)?(?:\{[^}]*\})? (\S+)$', text, re.M):
             totals[name] = totals.get(name, 0) + float(value)
         return totals
-
-    def read_log(self):
-        self.log.flush()
-        with open(self.log.name, encoding='utf-8') as f:
-            return f.read()
 
     def wait_for_port(self, *ports, address=PEER):
         def all_there():
@@ -263,7 +250,7 @@ class MailLab:
     def start_servers(self):
         self.start_dovecot()
         self.start_postfix(more=POSTFIX_MAILBOXES.format(mailboxes=self.mailboxes, vmail=VMAIL, auth=f'{self.place.folder}/dovecot/sasl'))
-        self.ready()
+        self.service.wait_until_published()
         self.wait_for_backends(2525, 2587, 2143, 2110, 2190)
 
     def server_log(self, server='postfix', name='log'):
@@ -290,7 +277,4 @@ class MailLab:
                 for name in sorted(os.listdir(os.path.join(folder, sub)))]
 
     def stop(self):
-        self.sluicectl('disable', 'dataplane')
-        wait_for(lambda: 'ended with status' in self.read_log(), 'the dataplane to stop')
-        self.lab.end(self.control)
-        assert 'ended with status 0' in self.read_log(), self.read_log()[-2000:]
+        assert self.service.stop(), self.read_log()[-2000:]

@@ -98,13 +98,19 @@ def relayed(address, port, total, server_address, server_port, push):
 
 def chargen(address, port, total):
     lines = [bytes((32 + (line + i) % 95 for i in range(72))) + b'\r\n' for line in range(95)]
-    sock, got = connect(address, port), b''
-    while len(got) < total:
+    sock, got = connect(address, port), bytearray()
+    while len(got) < min(total, 96 * 74):
         got += sock.recv(1 << 18)
-    sock.close()
     n_lines = next(n for n in range(1, 96) if got[n * 74:(n + 1) * 74] == lines[0])
     cycle = b''.join(lines[:n_lines])
+    expected = memoryview(cycle * ((1 << 18) // len(cycle) + 2))
     assert got == (cycle * (len(got) // len(cycle) + 1))[:len(got)]
+    n_got = len(got)
+    while n_got < total:
+        piece, phase = sock.recv(1 << 18), n_got % len(cycle)
+        assert piece and piece == expected[phase:phase + len(piece)]
+        n_got += len(piece)
+    sock.close()
 
 
 def drain(address, port, total):

@@ -195,6 +195,8 @@ def with_site(test):
 
 def give_tap(site):
     wait_for_device(site.lab, site.namespace, 'sluice0')
+    if '198.51.100.2/' in site.lab.inside(site.namespace, 'ip', 'addr', 'show', 'dev', 'sluice0').stdout:
+        return
     give_addresses(site.lab, site.namespace, 'sluice0', '198.51.100.2/24', '198.51.100.20/24')
     usable(site.lab, site.namespace, '198.51.100.1')
 
@@ -319,6 +321,40 @@ def a_dataplane_that_dies_is_started_again(site):
     assert site.ctl('show', 'stat').returncode == 1
     assert site.ctl('enable', 'dataplane').returncode == 0
     assert site.running()['dataplane_starts'] == 3
+
+
+@with_site
+def a_lost_dataplane_gets_back_what_was_set(site):
+    """Under traffic: it is killed, another takes over, and certificates that are in no file are served again, and shown so."""
+    site.start()
+    first = site.running()['dataplane_pid']
+    other = site.make_certificate('spare.tmp', 'other.example.org')
+    assert site.ctl('new', 'ssl', 'cert', 'other').returncode == 0
+    assert site.ctl('set', 'ssl', 'cert', 'other', '<<', payload=other).returncode == 0
+    assert site.ctl('commit', 'ssl', 'cert', 'other').returncode == 0
+
+    def serves(host):
+        return f'CN = {host}' in site.lab.inside(site.namespace, 'timeout', '3', 'openssl', 's_client', '-connect', '198.51.100.1:443', '-servername', host,
+                                                 check=False).stdout
+    with Traffic(site):
+        wait_for(lambda: serves('other.example.org'), 'the certificate')
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: site.info().get('dataplane_pid', first) != first, 'another dataplane')
+    assert site.running()['dataplane_losses'] == 1
+    with Traffic(site):  # not one connection fails once it runs
+        wait_for(lambda: serves('other.example.org'), 'the certificate that is in no file')
+        assert site.json('show', 'cert', 'other')['saved'] is False
+    # A drained server gets no new connection; a client is told by the end of its own.
+    assert site.ctl('drain', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'draining', 'the server to be drained')
+    before = site.json('show', 'backend')[0]['connections']
+    ended = site.lab.inside(site.namespace, 'timeout', '10', 'openssl', 's_client', '-quiet', '-connect', '198.51.100.1:443', check=False)
+    assert ended.returncode != 124, 'a connection that goes nowhere stays'
+    assert site.json('show', 'backend')[0]['connections'] == before > 0
+    assert site.ctl('enable', 'server', 'web/198.51.100.20:80').returncode == 0
+    wait_for(lambda: site.json('show', 'backend')[0]['state'] == 'up', 'the server to be back')
+    with Traffic(site, clients=1) as traffic:
+        wait_for(lambda: traffic.handshakes() > traffic.first + 4, 'connections')
 
 
 @with_site
@@ -628,26 +664,52 @@ def ocsp_responses_are_fetched_and_kept(site):
 
 @with_site
 def what_is_not_needed_is_given_up(site):
-    site.start('--attach')
-    with open(f'/proc/{control_pid(site)}/status', encoding='ascii') as f:
+    kept = sum(1 << bit for bit in (0, 2, 3, 5, 6, 7, 14))  # CHOWN, DAC_READ_SEARCH, FOWNER, KILL, SETGID, SETUID, IPC_LOCK
+    of_dataplanes = sum(1 << bit for bit in (1, 8, 12, 13, 17, 21, 23, 39))
+    for options, bounding in ((['--attach'], kept), ([], kept | of_dataplanes)):
+        site.start(*options)
+        pid = control_pid(site)
+        for thread in os.listdir(f'/proc/{pid}/task'):
+            with open(f'/proc/{pid}/task/{thread}/status', encoding='ascii') as f:
+                status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
+            for field, most in (('CapEff', kept), ('CapPrm', kept), ('CapInh', 0), ('CapAmb', 0), ('CapBnd', bounding)):
+                assert int(status[field], 16) & ~most == 0, (field, status)
+            assert status['NoNewPrivs'] == ('1' if options else '0'), status
+        with open(f'/proc/{pid}/limits', encoding='ascii') as f:
+            assert 'Max core file size        0 ' in f.read()
+        assert os.stat(f'/proc/{pid}/environ').st_uid == 0
+        if options:
+            site.lab.end(site.process)
+    # The one that it starts has what it needs, until it runs.
+    pid = site.running()['dataplane_pid']
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
         status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
-    assert status['NoNewPrivs'] == '1'
-    assert int(status['CapEff'], 16) & (1 << 12 | 1 << 21 | 1 << 19) == 0, status  # NET_ADMIN, SYS_ADMIN, SYS_PTRACE
-    assert status['CapBnd'] == status['CapPrm']
-    with open(f'/proc/{control_pid(site)}/limits', encoding='ascii') as f:
-        assert 'Max core file size        0 ' in f.read()
+    assert '0' not in status['Uid'].split() and status['NoNewPrivs'] == '1' and status['Seccomp'] == '2', status
 
 
 def scrape(site, path='/metrics'):
     return site.lab.inside(site.namespace, 'curl', '-sf', '-m', '10', f'http://127.0.0.1:{METRICS_PORT}{path}').stdout
 
 
+def check_names_in_monitoring(families):
+    """What alert rules and dashboard ask for is there. Families without a sample (nothing has failed yet) have their name."""
+    known = {'counter': ('_total',), 'histogram': ('_bucket', '_sum', '_count'), 'info': ('_info',)}
+    names = {name + suffix for name, family in families.items() for suffix in known.get(family.type, ('',))}
+    for file in ('sluice-alerts.yml', 'sluice-dashboard.json'):
+        with open(os.path.join(lab.ROOT, 'control/monitoring', file), encoding='utf-8') as f:
+            used = set(re.findall(r'\bsluice_[a-z0-9_]+', f.read()))
+        # What ends in '_' is the beginning of a pattern.
+        unknown = {name for name in used if not (name in names or name.endswith('_') and any(n.startswith(name) for n in names))}
+        assert used and not unknown, (file, sorted(unknown))
+
+
 @with_site
 def metrics_are_read_by_others(site):
-    lab.need('prometheus', 'curl')
+    lab.need('prometheus', 'promtool', 'curl')
     site.start()
     site.running()
-    give_tap(site)
+    with Traffic(site):
+        pass
     ping(site.lab, site.namespace, '198.51.100.1', count=100)
     sys.path.append('/usr/lib/python3/dist-packages')  # Debian's, whichever interpreter this is
     try:
@@ -658,11 +720,21 @@ def metrics_are_read_by_others(site):
     families = {family.name: family for family in parser.text_string_to_metric_families(scrape(site))}
     assert families['sluice_dataplane_up'].samples[0].value == 1
     assert families['sluice_net_rx_packets'].samples[0].labels == {'core': '0'}
+    histograms = {name: {sample.name[len(name) + 1:]: sample.value for sample in family.samples if sample.name != f'{name}_bucket'}
+                  for name, family in families.items() if family.type == 'histogram'}
+    assert set(histograms) == {f'sluice_{name}' for name in ('handshake_seconds', 'lane_wait_seconds', 'lane_occupancy', 'rx_burst_packets')}
+    assert 0 < histograms['sluice_rx_burst_packets']['count'] <= histograms['sluice_rx_burst_packets']['sum'], histograms
+    handshakes = histograms['sluice_handshake_seconds']
+    assert 0 < handshakes['sum'] / handshakes['count'] < 10, handshakes
+    waits, filled = histograms['sluice_lane_wait_seconds'], histograms['sluice_lane_occupancy']
+    assert waits['count'] > 0 and filled['sum'] <= 8 * filled['count'], histograms
     assert families['sluice_net_rx_packets'].samples[0].value >= 100
     assert families['sluice_certificate_not_after_seconds'].samples[0].labels['certificate'] == f'{site.folder}/a.pem'
     assert site.lab.inside(site.namespace, 'curl', '-s', '-o', '/dev/null', '-w', '%{http_code}',
                            f'http://127.0.0.1:{METRICS_PORT}/other').stdout == '404'
     rules = os.path.join(lab.ROOT, 'control/monitoring/sluice-alerts.yml')
+    lab.run('promtool', 'check', 'rules', rules)
+    check_names_in_monitoring(families)
     config = os.path.join(site.folder, 'prometheus.yml')
     with open(config, 'w', encoding='ascii') as f:
         f.write(f'''
@@ -681,7 +753,7 @@ scrape_configs: [{{job_name: sluice, static_configs: [{{targets: ["127.0.0.1:{ME
     assert loaded['status'] == 'success' and loaded['data']['groups'], loaded
 
 
-TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, exit_statuses_are_as_told,
+TESTS = [a_check_touches_nothing, it_starts_a_dataplane_and_answers, a_lost_dataplane_gets_back_what_was_set, exit_statuses_are_as_told,
          killed_it_comes_back_and_nothing_is_lost, a_dataplane_that_dies_is_started_again, attached_it_starts_nothing,
          a_refused_start_is_said, operators_act_on_what_runs, reloads_lose_nothing, a_bad_configuration_changes_nothing, levels_are_kept_apart,
          certificates_change_over_the_socket, nobody_holds_up_anybody, metrics_are_read_by_others,

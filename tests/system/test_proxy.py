@@ -200,6 +200,68 @@ def snapshots_are_swapped_under_load(laboratory):
     proxy.stop()
 
 
+IDLE_CLIENT = """
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[1])
+s = context.wrap_socket(socket.create_connection((sys.argv[2], 443)), server_hostname='proxy.test')
+print('up', flush=True)
+sys.stdin.readline()
+s.sendall(b'GET /small HTTP/1.0\\r\\n\\r\\n')
+print(b''.join(iter(lambda: s.recv(4096), b'')).endswith(b'small file\\n'), flush=True)
+s.unwrap()
+"""
+
+
+def listeners(proxy):
+    return {name for _, name in proxy.page.tallies('listener') if name}
+
+
+def connections_outlive_their_snapshots(laboratory):
+    """One connection stays idle over 30 reloads that rename its listener and backend and give their places to others."""
+    proxy = Proxy(laboratory, workers=2)
+    web, other = f'{PEER}:8080', f'{PEER}:8081'
+    idle = subprocess.Popen(['ip', 'netns', 'exec', proxy.namespace, 'python3', '-c', IDLE_CLIENT, proxy.certificates[0][0], OWN],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert idle.stdout.readline() == 'up\n'
+    for generation in range(2, 32):
+        proxy.backends = [snapshot.backend_records(f'x{generation}', [other]), snapshot.backend_records(f'web{generation}', [web])]
+        if generation % 2:
+            proxy.backends.reverse()
+        proxy.listeners = [snapshot.listener_records(f'https{generation}', 'tls', [f'{OWN}:443'], backend=1 - generation % 2, certificate=0)]
+        proxy.publish(generation)
+        if generation % 10 == 0:
+            assert proxy.curl('https://proxy.test/small').stdout == 'small file\n'
+    wait_for(lambda: listeners(proxy) == {'https', 'https31'}, 'what nobody uses to be forgotten')
+    assert ('web', web) in proxy.page.tallies('server'), proxy.page.tallies('server')
+    assert idle.communicate('\n', timeout=20)[0] == 'True\n'
+    end = told(proxy, 'connection_end', lambda fields: fields['listener'] == 'https')
+    assert (end['backend'], end['server'], end['reason']) == ('web', (PEER, 8080), 'ended') and end['bytes_to'] > 200, end
+    wait_for(lambda: listeners(proxy) == {'https31'}, 'the last user to be gone')
+    proxy.stop()
+
+
+def handshakes_that_are_stuck_hold_a_reload_up_for_so_long(laboratory):
+    """Eight snapshots are in use by half a hello each: the next one waits until the first handshake's time is over, and is overtaken by newer ones."""
+    proxy = Proxy(laboratory)
+    stuck = []
+    for generation in range(2, 12):
+        script = f"import socket, sys; s = socket.create_connection(('{OWN}', 443)); s.sendall(b'\\x16\\x03\\x01\\x02\\x00\\x01'); print('sent', flush=True); sys.stdin.read()"
+        proxy.listeners = [snapshot.listener_records('https', 'tls', [f'{OWN}:443', f'{OWN}:{8000 + generation}'], certificate=0, handshake_ms=3000)]
+        proxy.link.publish(lab.SNAPSHOT, snapshot.snapshot(proxy.backends, proxy.listeners, proxy.names, generation=generation))
+        if generation < 9:
+            wait_for(lambda: proxy.page.total()['worker_deployments'] == generation, 'the snapshot to be in place')
+            stuck.append(subprocess.Popen(['ip', 'netns', 'exec', proxy.namespace, 'python3', '-c', script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            assert stuck[-1].stdout.readline() == 'sent\n'
+            wait_for(lambda: proxy.page.total()['proxy_connections'] >= len(stuck), 'the connection to be taken')
+    assert proxy.curl('https://proxy.test/small').stdout == 'small file\n'
+    wait_for(lambda: proxy.curl('https://proxy.test:8011/small', port=8011, check=False).stdout == 'small file\n', 'the newest snapshot', 10)
+    total = proxy.page.total()
+    assert total['worker_deployments'] + total['worker_deployments_skipped'] == 11, total
+    for process in stuck:
+        process.communicate()
+    proxy.stop()
+
+
 def a_certificate_is_changed_live(laboratory):
     proxy = Proxy(laboratory)
     proxy.add_certificate(7, 'new', 'ec', ('proxy.test',))
@@ -319,5 +381,6 @@ def events_tell_what_happened(laboratory):
 if __name__ == '__main__':
     lab.need('curl', 'openssl', 'nginx', 'gnutls-cli')
     lab.main([curl_both_versions, large_transfers_both_ways, certificates_by_name_and_algorithm, nothing_weaker_is_spoken, sessions_are_resumed, other_clients,
-              many_short_connections, snapshots_are_swapped_under_load, a_certificate_is_changed_live, bad_snapshots_change_nothing, clients_that_are_no_tls,
+              many_short_connections, snapshots_are_swapped_under_load, connections_outlive_their_snapshots, handshakes_that_are_stuck_hold_a_reload_up_for_so_long,
+              a_certificate_is_changed_live, bad_snapshots_change_nothing, clients_that_are_no_tls,
               a_dead_backend_is_said, events_tell_what_happened])

@@ -21,7 +21,9 @@
 // is next, often itself; rsa_sign_step does pieces until its slice is used up. All numbers live in the job,
 // in the layout of mont.h, so a job may rest between any two pieces. Verifying starts at CHECK.
 //
-// Lanes that no request uses repeat the first request, and nothing of them leaves.
+// Lanes that no request uses repeat the first request, and nothing of them leaves. With at most four requests
+// the upper four lanes repeat the lower ones and have their p and q exchanged: REDUCE to POWER then give both
+// residues at once, sp below and sq above, and are gone through once instead of twice.
 #include "base/assert.h"
 #include "base/wipe.h"
 #include "crypto/mb/mont.h"
@@ -37,6 +39,7 @@
 #define TABLE_LEN        (1 << WINDOW_BITS)
 #define PRIME_DIGITS_MAX (MONT_DIGITS_MAX / 2)
 #define DRAW_BITS        32
+#define HALF             MB_RSA_HALF
 
 enum phase {
 	PHASE_DRAW,
@@ -54,11 +57,12 @@ enum phase {
 struct job {
 	enum phase phase;
 	enum mb_rsa_size size;
-	unsigned n_prime;    // digits of p and q
-	unsigned n_full;     // digits of n
-	unsigned n_requests; // the lanes above repeat lane 0
-	unsigned prime;      // what is under way: 0 p, 1 q
-	unsigned position;   // of a phase of many pieces, see there
+	unsigned n_prime; // digits of p and q
+	unsigned n_full;  // digits of n
+	unsigned n_requests;
+	bool halves;       // lanes from HALF on compute modulo q what those below compute modulo p
+	unsigned prime;    // what is under way: 0 p, 1 q
+	unsigned position; // of a phase of many pieces, see there
 	vmask in_range;
 	vmask verified;
 	vmask to_draw;
@@ -90,6 +94,7 @@ struct job {
 };
 
 _Static_assert(sizeof(struct job) <= sizeof(struct mb_rsa_job), "MB_RSA_JOB_WORDS is too small");
+_Static_assert(2 * HALF == VEC_LANES, "a lane for each prime");
 _Static_assert(VEC_DIGIT_BITS % WINDOW_BITS == 0, "a window must not span digits");
 _Static_assert(_Alignof(struct job) <= _Alignof(struct mb_rsa_job), "a job is not aligned enough");
 
@@ -234,7 +239,11 @@ static enum phase run_power(struct job *job)
 	mul(prime, residue, residue, job->entry);
 	if (job->position > 0)
 		return PHASE_POWER;
-	return job->prime++ == 0 ? PHASE_REDUCE : PHASE_COMBINE;
+	if (!job->halves)
+		return job->prime++ == 0 ? PHASE_REDUCE : PHASE_COMBINE;
+	for (unsigned i = 0; i < job->n_prime; i++)
+		memcpy(job->residues[1][i].lane, residue[i].lane + HALF, HALF * sizeof(uint64_t));
+	return PHASE_COMBINE;
 }
 
 // Garner's recombination. Nothing here has to be the smallest residue: with sq any number congruent to s
@@ -335,6 +344,7 @@ static void begin(struct job *job, enum mb_rsa_size size, unsigned n_requests)
 	job->n_prime = MB_RSA_PRIME_DIGITS(size);
 	job->n_full = 2 * job->n_prime;
 	job->n_requests = n_requests;
+	job->halves = false;
 	job->e_all = 0;
 	job->full.n_digits = job->n_full;
 	job->full.digits = key_part(job, MB_RSA_N);
@@ -369,23 +379,53 @@ static void load_keys(struct job *job, const struct mb_rsa_key *const keys[VEC_L
 	}
 }
 
-// Takes the pairs from the blindings, or the key's pair where one has to be drawn and in unused lanes.
+static void exchange_upper_lanes(struct mont_digit *a, struct mont_digit *b, unsigned n_digits)
+{
+	for (unsigned i = 0; i < n_digits; i++) {
+		for (unsigned lane = HALF; lane < VEC_LANES; lane++) {
+			uint64_t digit = a[i].lane[lane];
+
+			a[i].lane[lane] = b[i].lane[lane];
+			b[i].lane[lane] = digit;
+		}
+	}
+}
+
+static void exchange_primes(struct job *job)
+{
+	exchange_upper_lanes(key_part(job, MB_RSA_P), key_part(job, MB_RSA_Q), job->n_prime);
+	exchange_upper_lanes(key_part(job, MB_RSA_P_R2), key_part(job, MB_RSA_Q_R2), job->n_prime);
+	exchange_upper_lanes(key_part(job, MB_RSA_DP), key_part(job, MB_RSA_DQ), job->n_prime);
+	exchange_upper_lanes(&job->primes[0].minus_inverse, &job->primes[1].minus_inverse, 1);
+}
+
+// The request that a lane works for.
+static unsigned request_of(const struct job *job, unsigned lane)
+{
+	unsigned request = job->halves ? lane % HALF : lane;
+
+	return request < job->n_requests ? request : 0;
+}
+
+// Takes the pairs from the blindings, or the key's pair where one has to be drawn. A request has the same
+// pair in all lanes that work for it.
 static void load_pairs(struct job *job)
 {
 	job->to_draw = 0;
 	memcpy(job->pair[0], key_part(job, MB_RSA_BLIND), bytes_of(job->n_full));
 	memcpy(job->pair[1], key_part(job, MB_RSA_UNBLIND), bytes_of(job->n_full));
-	for (unsigned lane = 0; lane < job->n_requests; lane++) {
-		const struct mb_rsa_blinding *blinding = job->blindings[lane];
+	for (unsigned lane = 0; lane < VEC_LANES; lane++) {
+		unsigned request = request_of(job, lane);
+		const struct mb_rsa_blinding *blinding = job->blindings[request];
 
-		if (blinding->uses_left[lane] == 0) {
+		if (blinding->uses_left[request] == 0) {
 			job->to_draw |= (vmask)(1u << lane);
 			continue;
 		}
 		for (unsigned i = 0; i < 2 * job->n_full; i++) {
 			struct mont_digit *pair = job->pair[i / job->n_full];
 
-			pair[i % job->n_full].lane[lane] = blinding->pairs[i * VEC_LANES + lane];
+			pair[i % job->n_full].lane[lane] = blinding->pairs[i * VEC_LANES + request];
 		}
 	}
 }
@@ -404,20 +444,21 @@ void MB_SYMBOL(rsa_sign_begin)(struct mb_rsa_job *memory, const struct mb_rsa_re
 	const struct mb_rsa_key *keys[VEC_LANES];
 
 	SLUICE_ASSERT(n >= 1 && n <= VEC_LANES);
+	begin(job, requests[0].key->size, n);
+	job->halves = n <= HALF;
 	for (unsigned lane = 0; lane < VEC_LANES; lane++) {
-		keys[lane] = requests[lane < n ? lane : 0].key;
-		SLUICE_ASSERT(keys[lane]->size == keys[0]->size);
-	}
-	begin(job, keys[0]->size, n);
-	load_keys(job, keys);
-	for (unsigned lane = 0; lane < VEC_LANES; lane++) {
-		const struct mb_rsa_request *request = &requests[lane < n ? lane : 0];
+		const struct mb_rsa_request *request = &requests[request_of(job, lane)];
 
+		SLUICE_ASSERT(request->key->size == job->size);
+		keys[lane] = request->key;
 		mont_digits_set(&job->message[0].lane[lane], job->n_full, VEC_LANES, request->message,
 			(unsigned)MB_RSA_LEN(job->size));
 		job->blindings[lane] = request->blinding;
 		job->draw_power.lane[lane] = request->blinding_power;
 	}
+	load_keys(job, keys);
+	if (job->halves)
+		exchange_primes(job);
 	refuse_out_of_range(job, job->message);
 	load_pairs(job);
 	job->position = DRAW_BITS;

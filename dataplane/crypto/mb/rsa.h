@@ -40,6 +40,9 @@ enum mb_rsa_size {
 #define MB_RSA_EXPONENT_MAX  UINT32_MAX
 #define MB_RSA_BLINDING_USES 256
 
+// So many requests are signed in half the time of more.
+#define MB_RSA_HALF 4
+
 // Bytes of a modulus, a message and a signature.
 #define MB_RSA_LEN(size) (256 + 128 * (size_t)(size))
 

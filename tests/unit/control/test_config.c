@@ -412,6 +412,10 @@ static void contradictions_in_the_rest(void **state)
 			"found more than limits.handshakes-per-second"},
 		{WHOLE "control: {socket: /run/sluice/dataplane.sock}\n",
 			"found the path of dataplane.socket"},
+		{"dataplane:\n  user: no-such-user-here\n  ports:\n    - {name: wan, device: net_tap0, "
+		 "addresses: "
+		 "[192.0.2.10/24]}\n",
+			"dataplane.user: found 'no-such-user-here'; allowed: a user"},
 		{WHOLE "control: {socket-mode: \"888\"}\n", "found '888'; allowed: octal"},
 		{WHOLE "control: {socket-mode: \"4660\"}\n", "found '4660'"},
 		{WHOLE "control: {socket-group: no-such-group-here}\n", "allowed: a group of this machine"},

@@ -174,6 +174,15 @@ static void ticket_keys_take_their_turns(void **state)
 	assert_int_equal(keys.keys[TICKET_KEY_PREVIOUS].made_s, 1000);
 	assert_int_equal(keys.keys[TICKET_KEY_CURRENT].in_role_s, 1060);
 	assert_int_equal(keys.n_rotations, 1);
+	// Worn out by use, over a restart of the dataplane.
+	ticket_keys_count(&keys, TICKET_KEY_SEALS_MAX - 10);
+	assert_int_equal(ticket_keys_due_s(&keys, 1060, 60), 60);
+	ticket_keys_count(&keys, 9);
+	assert_int_equal(ticket_keys_due_s(&keys, 1060, 60), 60);
+	ticket_keys_count(&keys, 10);
+	assert_int_equal(ticket_keys_due_s(&keys, 1060, 60), 0);
+	assert_true(ticket_keys_rotate(&keys, 1060));
+	assert_int_equal(ticket_keys_due_s(&keys, 1060, 60), 60);
 	ticket_keys_destroy(&keys);
 }
 

@@ -2,6 +2,7 @@
 #include "mb_fixture.h"
 
 #include "base/assert.h"
+#include "seam/cmocka_all.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -10,8 +11,34 @@
 #include <openssl/obj_mac.h>
 #include <openssl/param_build.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+
 // What an OpenSSL call of the reference returns; none of them may fail.
 #define MUST(expression) SLUICE_ASSERT((expression) > 0)
+
+static unsigned long n_answers; // of the reference
+
+void random_rounds_parse(struct random_rounds *rounds, int argc, char **argv)
+{
+	if (argc < 3)
+		return;
+	rounds->n = (unsigned)strtoul(argv[1], NULL, 10);
+	rounds->seed = strtoull(argv[2], NULL, 10);
+	rounds->long_form = true;
+	cmocka_set_test_filter("test_random");
+}
+
+bool random_round_has(const struct random_rounds *rounds, unsigned round, const struct mb_kernels *body)
+{
+	return !rounds->long_form || body != &mb_kernels_plain || round % 16 == 0;
+}
+
+int random_rounds_end(int status)
+{
+	printf("%lu answers by OpenSSL\n", n_answers);
+	return status;
+}
 
 unsigned mb_bodies(const struct mb_kernels *out_bodies[2])
 {
@@ -129,6 +156,7 @@ bool reference_multiple(enum mb_curve curve, uint8_t *out_point, const uint8_t *
 	EC_POINT *p = EC_POINT_new(group);
 	bool valid = !BN_is_zero(k) && BN_cmp(k, order) < 0;
 
+	n_answers++;
 	memset(out_point, 0, len);
 	if (point != NULL)
 		valid &= point[0] == 4 && EC_POINT_oct2point(group, p, point, len, NULL) == 1;
@@ -180,6 +208,7 @@ bool reference_verify(enum mb_curve curve, const struct mb_ecdsa_check *check)
 	bool valid = false;
 	int len;
 
+	n_answers++;
 	MUST(ECDSA_SIG_set0(signature, number(curve, check->r), number(curve, check->s)));
 	len = i2d_ECDSA_SIG(signature, &der);
 	if (key != NULL) {
@@ -200,6 +229,7 @@ void reference_x25519_public(uint8_t out[32], const uint8_t private_key[32])
 	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, 32);
 	size_t len = 32;
 
+	n_answers++;
 	MUST(EVP_PKEY_get_raw_public_key(key, out, &len));
 	EVP_PKEY_free(key);
 }
@@ -212,6 +242,7 @@ bool reference_x25519_shared(uint8_t out[32], const uint8_t private_key[32], con
 	size_t len = 32;
 	bool valid;
 
+	n_answers++;
 	memset(out, 0, 32);
 	MUST(EVP_PKEY_derive_init(context));
 	MUST(EVP_PKEY_derive_set_peer(context, other));
@@ -229,6 +260,7 @@ void reference_ed25519_sign(
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	size_t signature_len = 64, public_len = 32;
 
+	n_answers++;
 	MUST(EVP_PKEY_get_raw_public_key(key, out_public, &public_len));
 	MUST(EVP_DigestSignInit(context, NULL, NULL, NULL, key));
 	MUST(EVP_DigestSign(context, out_signature, &signature_len, message.data, message.len));

@@ -22,6 +22,21 @@ struct stream {
 uint64_t stream_next(struct stream *stream);
 void stream_bytes(struct stream *stream, uint8_t *out, size_t len);
 
+// The random rounds of a differential test. Without arguments a few, the same each time, with every body.
+// With the arguments `ROUNDS SEED` the test named test_random runs alone, on operands of that seed, with the
+// plain body (a tenth as fast) in one round of sixteen.
+struct random_rounds {
+	unsigned n;
+	uint64_t seed;
+	bool long_form;
+};
+
+void random_rounds_parse(struct random_rounds *rounds, int argc, char **argv);
+bool random_round_has(const struct random_rounds *rounds, unsigned round, const struct mb_kernels *body);
+
+// What main returns: the status that cmocka gave; says how many answers of the reference were compared.
+int random_rounds_end(int status);
+
 // MB_REQUESTS_MAX operands and pointers to them.
 struct rows {
 	uint8_t bytes[MB_REQUESTS_MAX][ROW_LEN];

@@ -26,11 +26,17 @@ static const struct {
 	[FIXTURE_RSA_PSS2048] = {KEY_RSA_PSS, 2048},
 };
 
-static X509 *certificate_of(EVP_PKEY *pkey)
+static X509 *certificate_of(EVP_PKEY *pkey, bool with_version)
 {
 	X509 *certificate = X509_new();
+	EVP_PKEY *issuer = EVP_EC_gen("P-256");
 
+	assert_int_equal(X509_set_version(certificate, with_version ? X509_VERSION_3 : X509_VERSION_1), 1);
 	assert_int_equal(X509_set_pubkey(certificate, pkey), 1);
+	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), 0));
+	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 60));
+	assert_true(X509_sign(certificate, issuer, EVP_sha256()) > 0);
+	EVP_PKEY_free(issuer);
 	return certificate;
 }
 
@@ -44,9 +50,17 @@ static void test_every_type(void **state)
 		assert_int_equal(private_key_type(key), expected[i].type);
 		assert_int_equal(private_key_bits(key), expected[i].bits);
 		for (unsigned j = 0; j < N_FIXTURE_KEYS; j++) {
-			X509 *certificate = certificate_of(fixture_pkey(j));
+			X509 *certificate = certificate_of(fixture_pkey(j), (i + j) % 2 == 0);
+			uint8_t *der = NULL;
+			const int len = i2d_X509(certificate, &der);
 
-			assert_int_equal(private_key_matches_certificate(key, certificate), i == j);
+			assert_true(len > 0);
+			assert_int_equal(
+				private_key_matches_certificate(key, span_of(der, (size_t)len)), i == j);
+			// Cut off anywhere, it is nobody's.
+			for (int cut = 0; cut < len; cut++)
+				assert_false(private_key_matches_certificate(key, span_of(der, (size_t)cut)));
+			OPENSSL_free(der);
 			X509_free(certificate);
 		}
 	}

@@ -572,6 +572,30 @@ static void test_rsa_queue(void **state)
 		assert_good(&items[i]);
 }
 
+// Seven of RSA go as four and three: the first four come back first.
+static void test_rsa_halves(void **state)
+{
+	struct crypto_fixture *fixture = *state;
+	struct lanes *lanes = fixture->crypto.lanes;
+	unsigned n_first = 0;
+
+	if (fixture->body != SELECT_LANES_IFMA)
+		return;
+	for (unsigned i = 0; i < 7; i++) {
+		set_rsa(fixture, &items[i], 0);
+		submit(fixture, &items[i]);
+	}
+	while (n_first == 0) {
+		(void)lanes_run(lanes, clock_tsc(), true);
+		n_first = pop_all(fixture);
+	}
+	assert_int_equal(n_first, MB_RSA_HALF);
+	fixture_run_all(fixture);
+	assert_int_equal(pop_all(fixture), 3);
+	for (unsigned i = 0; i < 7; i++)
+		assert_good(&items[i]);
+}
+
 // Everything at once in random order, with random cancellations; nothing is lost.
 static void test_mixture(void **state)
 {
@@ -621,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_helper),
 		cmocka_unit_test(test_slices_interleave),
 		cmocka_unit_test(test_rsa_queue),
+		cmocka_unit_test(test_rsa_halves),
 		cmocka_unit_test(test_mixture),
 	};
 	int result;

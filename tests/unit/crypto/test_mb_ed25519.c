@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ed25519 signing against OpenSSL, both bodies. An argument is the number of random rounds (default 10).
+// Ed25519 signing against OpenSSL, both bodies. Arguments: struct random_rounds.
 #include "crypto/mb/ed25519.h"
 #include "mb_fixture.h"
 #include "seam/cmocka_all.h"
 
-#include <stdlib.h>
-
-static unsigned n_rounds = 10;
+static struct random_rounds rounds = {.n = 10, .seed = 5};
 
 static const struct mb_kernels *bodies[2];
 static unsigned n_bodies;
@@ -44,14 +42,17 @@ static void compare(const struct mb_kernels *kernels, struct stream *stream, uns
 
 static void test_random(void **state)
 {
-	struct stream stream = {5};
+	struct stream stream = {rounds.seed};
 
 	(void)state;
-	for (unsigned round = 0; round < n_rounds; round++) {
-		for (unsigned body = 0; body < n_bodies; body++)
-			compare(bodies[body], &stream,
-				round == 0 ? MB_REQUESTS_MAX
-					   : 1 + (unsigned)(stream_next(&stream) % MB_REQUESTS_MAX));
+	for (unsigned round = 0; round < rounds.n; round++) {
+		unsigned n = round == 0 ? MB_REQUESTS_MAX
+					: 1 + (unsigned)(stream_next(&stream) % MB_REQUESTS_MAX);
+
+		for (unsigned body = 0; body < n_bodies; body++) {
+			if (random_round_has(&rounds, round, bodies[body]))
+				compare(bodies[body], &stream, n);
+		}
 	}
 }
 
@@ -104,8 +105,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_alone_and_in_company),
 	};
 
-	if (argc > 1)
-		n_rounds = (unsigned)strtoul(argv[1], NULL, 10);
+	random_rounds_parse(&rounds, argc, argv);
 	n_bodies = mb_bodies(bodies);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return random_rounds_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -129,6 +129,18 @@ static void dataplane_fields_are_checked(void **state)
 	put_all();
 	expect_refused("core 0");
 	(void)setup(NULL);
+	dataplane.user_id = 65534; // in root's group
+	put_all();
+	expect_refused("user 65534 with group 0");
+	(void)setup(NULL);
+	dataplane.group_id = 65534;
+	put_all();
+	expect_refused("user 0 with group 65534");
+	(void)setup(NULL);
+	dataplane.user_id = dataplane.group_id = UINT32_MAX;
+	put_all();
+	expect_refused("group");
+	(void)setup(NULL);
 	dataplane.memory_len = 1000;
 	put_all();
 	expect_refused("memory");

@@ -77,19 +77,31 @@ static struct tls_client_offer first_offer(void)
 	};
 }
 
-static void receive_offer(struct tls_end *end, const struct tls_client_offer *offer)
+// The offer with this one method of compression.
+static void receive_compressing_offer(
+	struct tls_end *end, const struct tls_client_offer *offer, uint8_t compression)
 {
 	static uint8_t message[4096];
 	struct writer writer = writer_over((struct mut_span){message, sizeof message});
+	uint8_t *methods = message + TLS_MESSAGE_HEADER_LEN + 2 + TLS_RANDOM_LEN + 1 + offer->session_id.len;
 
 	tls_client_hello_write(&writer, offer);
 	assert_true(writer_ok(&writer));
+	methods += 2 + (methods[0] << 8 | methods[1]);
+	assert_int_equal(methods[0], 1);
+	methods[1] = compression;
 	receive_record(end, TLS_CONTENT_HANDSHAKE, message, writer.len);
 	run(end);
 }
 
+static void receive_offer(struct tls_end *end, const struct tls_client_offer *offer)
+{
+	receive_compressing_offer(end, offer, TLS_COMPRESSION_NONE);
+}
+
 // A server that has asked for P-256 gets this as the second hello.
-static int alert_for_second(struct pair *pair, const struct tls_client_offer *second)
+static int alert_for_compressing_second(
+	struct pair *pair, const struct tls_client_offer *second, uint8_t compression)
 {
 	static const uint16_t p256 = GROUP_SECP256R1;
 	struct tls_client_offer first = first_offer();
@@ -100,10 +112,15 @@ static int alert_for_second(struct pair *pair, const struct tls_client_offer *se
 	tls_end_serve(&pair->server, &pair->server_config);
 	receive_offer(&pair->server, &first);
 	assert_int_equal(handshake_of(&pair->server)->state, TLS_STATE_SERVER13_SECOND_HELLO);
-	receive_offer(&pair->server, second);
+	receive_compressing_offer(&pair->server, second, compression);
 	alert = alert_of(&pair->server);
 	tls_end_destroy(&pair->server);
 	return alert;
+}
+
+static int alert_for_second(struct pair *pair, const struct tls_client_offer *second)
+{
+	return alert_for_compressing_second(pair, second, TLS_COMPRESSION_NONE);
 }
 
 static void test_second_hello(void **state)
@@ -116,6 +133,7 @@ static void test_second_hello(void **state)
 	(void)state;
 	good.key_shares = &share_p256;
 	assert_int_equal(alert_for_second(pair, &good), -1);
+	assert_int_equal(alert_for_compressing_second(pair, &good, 1), TLS_ALERT_ILLEGAL_PARAMETER);
 	offer = first_offer(); // the share that was not wanted
 	assert_int_equal(alert_for_second(pair, &offer), TLS_ALERT_ILLEGAL_PARAMETER);
 	offer = good;
@@ -470,7 +488,8 @@ struct alteration {
 		DOUBLE,
 		LONGER,
 		EMPTY_LIST,
-		SET_U16
+		SET_U16,
+		BEGIN_ANOTHER, // the first byte of one of this type follows
 	} how;
 	unsigned offset;
 	uint16_t value;
@@ -503,6 +522,9 @@ static void alter(struct tls_flight *flight, const struct alteration *alteration
 	case LONGER:
 		copy[len++] = 0;
 		copy[3]++;
+		break;
+	case BEGIN_ANOTHER:
+		copy[len++] = (uint8_t)alteration->value;
 		break;
 	case EMPTY_LIST:
 		memcpy(copy, empty_13, sizeof empty_13);
@@ -599,6 +621,9 @@ static void test_altered_server_flights_12(void **state)
 		{TLS_SERVER_KEY_EXCHANGE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
 		{TLS_SERVER_HELLO_DONE, RETYPE, .value = TLS_FINISHED, .alert = TLS_ALERT_UNEXPECTED_MESSAGE},
 		{TLS_SERVER_HELLO_DONE, LONGER, .alert = TLS_ALERT_DECODE_ERROR},
+		{TLS_SERVER_HELLO_DONE, DOUBLE, .alert = TLS_ALERT_UNEXPECTED_MESSAGE},
+		{TLS_SERVER_HELLO_DONE, BEGIN_ANOTHER, .value = TLS_NEW_SESSION_TICKET,
+			.alert = TLS_ALERT_UNEXPECTED_MESSAGE}, // not its turn
 	};
 
 	(void)state;
@@ -731,6 +756,52 @@ static void test_client_signs_with_sha512(void **state)
 	}
 }
 
+// What the lanes have waiting, but nothing that follows from it.
+static void run_lanes_once(void)
+{
+	struct lanes *lanes = tls_pair_fixture.crypto.lanes;
+	struct lane_request *request;
+
+	(void)lanes_run(lanes, tls_pair_fixture.crypto.now_tsc, true);
+	while ((request = lanes_pop_completed(lanes)) != NULL) {
+		struct tls_end *end = tls_handshake_owner(request->owner);
+
+		end->status = tls_handshake_resume(request->owner);
+	}
+}
+
+// TLS 1.2: Ed25519 hashes for itself, so it signs all messages as they are; they are long here, and stay
+// until then. Ended while it waits for its lane, nothing of it is left.
+static void test_client_signs_with_ed25519_12(void **state)
+{
+	struct pair *pair = pair_of_version(TLS_VERSION_12);
+
+	(void)state;
+	pair->server_config.client_auth = TLS_CLIENT_AUTH_REQUIRED;
+	pair->client_config.certificate = tls_fixture_identity(TLS_FIXTURE_ED25519)->certificate;
+	pair_connect(pair, NULL);
+	pair_check_up(pair);
+	assert_int_equal(pair->server.report.peer_scheme, SCHEME_ED25519);
+	assert_true(pair->server.report.peer_authenticated);
+	pair_end(pair);
+	pair_begin(pair, NULL);
+	for (unsigned i = 0; i < 100 && handshake_of(&pair->client)->state != TLS_STATE_CLIENT12_SIGNED;
+		i++) {
+		run_lanes_once();
+		(void)tls_end_step(&pair->server);
+		tls_end_receive(&pair->client, pair->server.out, pair->server.out_len);
+		pair->server.out_len = 0;
+		(void)tls_end_step(&pair->client);
+		tls_end_receive(&pair->server, pair->client.out, pair->client.out_len);
+		pair->client.out_len = 0;
+	}
+	assert_int_equal(handshake_of(&pair->client)->state, TLS_STATE_CLIENT12_SIGNED);
+	assert_int_equal(handshake_of(&pair->client)->status, TLS_WAIT_SIGN);
+	assert_true(handshake_of(&pair->client)->messages.len > SIGN_MESSAGE_MAX_LEN);
+	pair_end(pair);
+	pair_free(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +820,7 @@ int main(void)
 		PAIR_TEST(test_fallback_from_an_old_version),
 		PAIR_TEST(test_certificate_on_another_curve),
 		PAIR_TEST(test_client_signs_with_sha512),
+		PAIR_TEST(test_client_signs_with_ed25519_12),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the matrices of all implementations go through: every suite with every group and every kind of
+// certificate that it takes. A third of them, and of large RSA keys only with one suite and group, unless
+// SLUICE_FULL is set.
+#pragma once
+
+#include "tls_fixture.h"
+
+struct tls_combination {
+	uint16_t version;
+	uint16_t suite;
+	uint16_t group;
+	enum tls_fixture_kind kind; // of the certificate
+};
+
+void tls_matrix(void (*run)(const struct tls_combination *combination));
