@@ -18,7 +18,8 @@
 #include <stdlib.h>
 
 enum {
-	RING_LEN_DEFAULT = 1024
+	RING_LEN_DEFAULT = 1024,
+	MEMIF_RING_LOG2_DEFAULT = 10 // the driver's
 };
 
 #define RX_CHECKSUM_OFFLOADS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
@@ -334,6 +335,16 @@ static bool start_and_steer(struct port_dpdk *dpdk, const struct opening *openin
 	return start_device(dpdk, opening);
 }
 
+// A memif client with zero copy keeps what lies in its two rings when it is closed.
+static uint32_t memif_buffers_kept(const char *device)
+{
+	const char *log2_len = strstr(device, ",rsize=");
+	unsigned long shift = log2_len != NULL ? strtoul(log2_len + strlen(",rsize="), NULL, 10)
+					       : MEMIF_RING_LOG2_DEFAULT;
+
+	return strstr(device, ",zero-copy=yes") != NULL ? UINT32_C(2) << (shift & 31) : 0;
+}
+
 static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 {
 	const struct port_dpdk_config *config = opening->config;
@@ -357,6 +368,7 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 		interrupt_thread_prepare();
 		memif_guard_add(&dpdk->guard);
 		dpdk->guarded = true;
+		info->n_buffers_kept = memif_buffers_kept(config->device);
 		dpdk->port.ops = &memif_ops;
 	}
 	info->tx_segments_max = 1;
