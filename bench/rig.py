@@ -223,11 +223,11 @@ def memif(laboratory, role, zero_copy=False):
     return device + (',zero-copy=yes' if zero_copy else '')
 
 
-def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, role='client', first='10.10.0.2', mbufs=32768):
+def memif_load(laboratory, huge=True, clients=50, port=443, n_backends=1, connections=None, role='client', first='10.10.0.2', mbufs=32768, backend_port=8080):
     """What sluice-load is told in order to sit on both ends of the Sluice above."""
     count = f'*{clients}' if clients > 1 else ''
     arguments = ['--device', memif(laboratory, role, zero_copy=huge and role == 'client'), '--address', f'{first}/16{count}', '--target', f'{PROXY}:{port}',
-                 '--mbufs', mbufs, '--serve', f'{BACKEND}/16:8080' + (f'*{n_backends}' if n_backends > 1 else '')]
+                 '--mbufs', mbufs, '--serve', f'{BACKEND}/16:{backend_port}' + (f'*{n_backends}' if n_backends > 1 else '')]
     # Only a client shows its memory to the other side, which then has to be one file.
     if huge:
         arguments += ['--huge-pages']

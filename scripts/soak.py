@@ -42,6 +42,14 @@ def system(_seconds):
                 'SLUICE_LOAD_ALL': '1', 'SLUICE_BROWSER': '1'}
 
 
+def sanitized(_seconds):
+    """System tests against processes with ASan and UBSan, small counts: memory errors and leaks under real kernels and programs."""
+    build('build-asan', SANITIZERS, 'clang-14')
+    for name in ('ping', 'link', 'tcp', 'proxy', 'mail', 'control', 'clients', 'load'):
+        yield f'test_{name}.py', ['python3', f'tests/system/test_{name}.py'], {
+            'SLUICE_BUILD': os.path.abspath('build-asan'), 'SLUICE_PINGS': '2000', 'SLUICE_RELOADS': '20'}
+
+
 def mail(_seconds):
     """Other MTAs on both sides of Sluice, fetchmail and mbsync; 10,000 messages (SLUICE_MAIL_MESSAGES) intact, and again through 1 % loss."""
     build('build')
@@ -106,7 +114,7 @@ def bench(_seconds):
     yield 'bench/report', ['bench/report', 'build/run.json', 'build/compare.json', '-o', 'build/report.html'], {}
 
 
-KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'mail': mail, 'tcp': tcp, 'bench': bench}
+KINDS = {'fuzz': fuzz, 'sim': sim, 'differential': differential, 'kat': kat, 'suites': suites, 'system': system, 'sanitized': sanitized, 'mail': mail, 'tcp': tcp, 'bench': bench}
 
 
 def main():

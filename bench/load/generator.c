@@ -184,7 +184,7 @@ static uint32_t trickle(struct generator *generator)
 	double each_tsc = options->trickle_s * (double)clock_tsc_hz() / options->n_connections;
 	uint32_t n = 0;
 
-	if (!(options->trickle_s > 0) || generator->n_holding == 0)
+	if (!(options->trickle_s > 0) || generator->n_holding == 0 || generator->filling)
 		return 0;
 	if (generator->trickle_tsc == 0)
 		generator->trickle_tsc = generator->station->now_tsc;

@@ -69,6 +69,7 @@ struct generator {
 	double interval_tsc;
 	uint64_t trickle_tsc; // idle: when the next held connection asks
 	uint32_t trickle_cursor;
+	bool filling;          // idle: they are still being opened, and nobody asks before all are held
 	bool draining;         // nothing new begins
 	char first_error[320]; // in words
 	struct leg_opening openings[GENERATOR_BURST];
@@ -81,8 +82,7 @@ struct generator {
 void generator_open(struct generator *generator, struct station *station);
 void generator_turn(struct generator *generator);
 
-// Resets every client's connection. Turns afterwards let the resets leave and the other side fall silent:
-// memif's driver does not bear a peer that goes away in the middle of a burst.
+// Resets every client's connection. Turns afterwards let the resets leave.
 void generator_reset(struct generator *generator);
 
 // Gives back what it holds.

@@ -138,10 +138,10 @@ int main(int argc, char **argv)
 		while (run(&warm_up, 1, NULL))
 			;
 	} else {
-		if (options.mode == LOAD_IDLE)
-			(void)run(&warm_up, IDLE_OPEN_S, all_are_held);
-		else
-			(void)run(&warm_up, options.warm_up_s, NULL);
+		generator.filling = options.mode == LOAD_IDLE;
+		(void)run(&warm_up, generator.filling ? IDLE_OPEN_S : options.warm_up_s,
+			generator.filling ? all_are_held : NULL);
+		generator.filling = false;
 		generator.next_begin_tsc = (double)clock_tsc();
 		measure(&options, &report);
 		if (report.n_windows != 0)

@@ -4,9 +4,7 @@
 #include "base/assert.h"
 
 #include <pthread.h>
-#include <rte_alarm.h>
 #include <rte_interrupts.h>
-#include <semaphore.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -42,31 +40,6 @@ void memif_guard_add(struct memif_guard *guard)
 void memif_guard_remove(struct memif_guard *guard)
 {
 	replace(guard, NULL);
-}
-
-struct errand {
-	void (*function)(void *argument);
-	void *argument;
-	sem_t done;
-};
-
-static void run_errand(void *argument)
-{
-	struct errand *errand = argument;
-
-	errand->function(errand->argument);
-	(void)sem_post(&errand->done);
-}
-
-void memif_guard_run_in_interrupt_thread(void (*function)(void *argument), void *argument)
-{
-	struct errand errand = {.function = function, .argument = argument};
-
-	SLUICE_ASSERT(sem_init(&errand.done, 0, 0) == 0);
-	SLUICE_ASSERT(rte_eal_alarm_set(1, run_errand, &errand) == 0);
-	while (sem_wait(&errand.done) != 0)
-		continue; // a signal came
-	(void)sem_destroy(&errand.done);
 }
 
 static void wait_until_left(struct memif_guard *guard)

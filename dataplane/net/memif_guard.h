@@ -23,10 +23,6 @@ struct memif_guard {
 	_Alignas(64) _Atomic uint32_t n_passed;
 };
 
-// Runs a function in EAL's interrupt thread and waits for its end. The driver's own handler runs there too
-// and takes no lock that would keep it from closing down, at the same moment, what the main thread closes.
-void memif_guard_run_in_interrupt_thread(void (*function)(void *argument), void *argument);
-
 // Main thread: from here on, and no longer, the interrupt thread waits for this one, which is zeroed before.
 void memif_guard_add(struct memif_guard *guard);
 void memif_guard_remove(struct memif_guard *guard);

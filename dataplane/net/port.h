@@ -40,7 +40,8 @@ struct port_info {
 	uint16_t tx_segments_max; // mbufs in one chain; 1 without PORT_CAN_MULTI_SEGMENT
 	uint32_t capabilities;
 	int numa_node; // -1: unknown
-	// Buffers at most that the driver does not give back when it is closed (AF_XDP's shared memory).
+	// Buffers at most that the driver does not give back when it is closed (AF_XDP's shared memory,
+	// memif's rings with zero copy).
 	uint32_t n_buffers_kept;
 	// With PORT_CAN_RSS: queue = reta[hash % reta_len].
 	uint8_t rss_key_len;

@@ -2,6 +2,7 @@
 #include "net/port_dpdk.h"
 
 #include "base/assert.h"
+#include "net/interrupt_thread.h"
 #include "net/memif_guard.h"
 #include "net/packet_pool.h"
 #include "net/wire.h"
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 
 enum {
-	RING_LEN_DEFAULT = 1024
+	RING_LEN_DEFAULT = 1024,
+	MEMIF_RING_LOG2_DEFAULT = 10 // the driver's
 };
 
 #define RX_CHECKSUM_OFFLOADS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
@@ -141,7 +143,9 @@ static void dpdk_close(struct port *port)
 	if (dpdk->hot_plugged && rte_eth_dev_info_get(dpdk->id, &info) == 0)
 		device = info.device;
 	if (dpdk->guarded) {
-		memif_guard_run_in_interrupt_thread(stop_and_close, dpdk);
+		// Its handler closes a device whose peer is gone by itself: at the same moment both would
+		// free the same memory.
+		interrupt_thread_run(stop_and_close, dpdk);
 		memif_guard_remove(&dpdk->guard);
 	} else {
 		stop_and_close(dpdk);
@@ -331,6 +335,16 @@ static bool start_and_steer(struct port_dpdk *dpdk, const struct opening *openin
 	return start_device(dpdk, opening);
 }
 
+// A memif client with zero copy keeps what lies in its two rings when it is closed.
+static uint32_t memif_buffers_kept(const char *device)
+{
+	const char *log2_len = strstr(device, ",rsize=");
+	unsigned long shift = log2_len != NULL ? strtoul(log2_len + strlen(",rsize="), NULL, 10)
+					       : MEMIF_RING_LOG2_DEFAULT;
+
+	return strstr(device, ",zero-copy=yes") != NULL ? UINT32_C(2) << (shift & 31) : 0;
+}
+
 static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 {
 	const struct port_dpdk_config *config = opening->config;
@@ -351,8 +365,10 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 	info->mtu = config->mtu;
 	info->numa_node = rte_eth_dev_socket_id(dpdk->id);
 	if (strcmp(device.driver_name, "net_memif") == 0) {
+		interrupt_thread_prepare();
 		memif_guard_add(&dpdk->guard);
 		dpdk->guarded = true;
+		info->n_buffers_kept = memif_buffers_kept(config->device);
 		dpdk->port.ops = &memif_ops;
 	}
 	info->tx_segments_max = 1;

@@ -8,6 +8,7 @@ import array
 import atexit
 import contextlib
 import fcntl
+import glob
 import os
 import select
 import signal
@@ -21,6 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('SLUICE_BUILD', os.path.join(ROOT, 'build'))
 DATAPLANE = os.environ.get('SLUICE_DATAPLANE', os.path.join(BUILD, 'dataplane/sluice-dataplane'))
+FINDINGS = 'sanitizer'  # files of this name are what sanitizers found
 SKIP = 77
 
 MAGIC, VERSION = 0x4C534C43, 3
@@ -78,6 +80,14 @@ def address_record(port, text):
 def route_record(port, text, gateway):
     prefix, length = text.split('/')
     return record(RECORD_ROUTE, struct.pack('=16s16sHB5x', pack_address(prefix), pack_address(gateway), port, int(length)))
+
+
+def sanitizer_options(folder):
+    """The environment that makes programs built with sanitizers write what they find into files of this folder and end at once.
+    Nobody else reads these variables."""
+    common = f'log_path={folder}/{FINDINGS}:exitcode=99'
+    return {'ASAN_OPTIONS': f'{common}:detect_leaks=1', 'UBSAN_OPTIONS': f'{common}:halt_on_error=1:print_stacktrace=1',
+            'LSAN_OPTIONS': f'suppressions={ROOT}/tests/system/leaks_of_others.txt:print_suppressions=0'}
 
 
 def sealed_memfd(content, seals=SEALS):
@@ -255,7 +265,9 @@ class Lab:
         need_root()
         self.tag = f'sl{os.getpid()}'
         self.namespaces, self.processes, self.hugepages, self.hugepages_lock = [], [], None, None
+        self.findings = []
         self.folder = tempfile.mkdtemp(prefix='sluice-')
+        os.environ.update(sanitizer_options(self.folder))
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: sys.exit(1))
@@ -347,6 +359,9 @@ class Lab:
         if self.hugepages_lock is not None:
             self.hugepages_lock.close()
             self.hugepages_lock = None
+        for path in sorted(glob.glob(f'{self.folder}/{FINDINGS}.*')):
+            with open(path, encoding='utf-8', errors='replace') as f:
+                self.findings.append(f.read())
         run('rm', '-rf', self.folder, check=False)
 
 
@@ -364,15 +379,18 @@ def main(tests):
             continue
         lab = Lab()
         start = time.monotonic()
+        trouble = None
         try:
             test(lab)
-            print(f'ok {test.__name__} ({time.monotonic() - start:.1f} s)')
         except Exception as error:  # a test may fail in any way
             import traceback
             traceback.print_exc(file=sys.stdout)
-            print(f'FAILED {test.__name__}: {error}')
-            failed += 1
-        finally:
-            lab.close()
-            sys.stdout.flush()
+            trouble = str(error)
+        lab.close()
+        if lab.findings:
+            print('\n'.join(lab.findings))
+            trouble = f'{trouble or ""} (a sanitizer spoke)'
+        print(f'ok {test.__name__} ({time.monotonic() - start:.1f} s)' if trouble is None else f'FAILED {test.__name__}: {trouble}')
+        failed += trouble is not None
+        sys.stdout.flush()
     sys.exit(1 if failed else 0)
