@@ -42,7 +42,7 @@ static void drop_opened(struct leg *leg)
 	if (leg->opened_mbuf != NULL)
 		rte_pktmbuf_free(leg->opened_mbuf);
 	leg->opened_mbuf = NULL;
-	leg->opened_skip = leg->opened_len = leg->opened_tail = 0;
+	leg->opened_len = leg->opened_tail = 0;
 }
 
 static void drop_shared(struct leg *leg)
@@ -367,17 +367,17 @@ static void take_data(struct proxy *proxy, struct leg *leg, struct leg_opening *
 {
 	const struct tls_record *record = &opening->record;
 
-	leg->opened_skip = record->cipher_off;
 	leg->opened_len = record->content_len;
-	leg->opened_tail = record->wire_len - record->cipher_off - record->content_len;
-	if (opening->mbuf == NULL)
+	if (opening->mbuf == NULL) {
+		// What stands in front of the data goes now: it may be all that the first buffer holds.
+		tcp_consume(proxy->tcp, conn_of(proxy, leg), record->cipher_off);
+		leg->opened_tail = record->wire_len - record->cipher_off - record->content_len;
 		return;
+	}
 	// The copy is what is read from now on.
 	tcp_consume(proxy->tcp, conn_of(proxy, leg), record->wire_len);
 	leg->opened_mbuf = opening->mbuf;
-	leg->opened_off = leg->opened_skip;
-	leg->opened_skip = 0;
-	leg->opened_tail = 0;
+	leg->opened_off = record->cipher_off;
 	opening->mbuf = NULL;
 }
 
@@ -386,8 +386,8 @@ static void settle_opened(struct proxy *proxy, struct leg *leg)
 {
 	if (leg->opened_len != 0)
 		return;
-	if (leg->opened_mbuf == NULL && leg->opened_skip + leg->opened_tail != 0)
-		tcp_consume(proxy->tcp, conn_of(proxy, leg), leg->opened_skip + leg->opened_tail);
+	if (leg->opened_mbuf == NULL && leg->opened_tail != 0)
+		tcp_consume(proxy->tcp, conn_of(proxy, leg), leg->opened_tail);
 	drop_opened(leg);
 }
 
@@ -437,8 +437,8 @@ void leg_opened(struct proxy *proxy, struct leg_opening *opening, const struct a
 uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *out, uint32_t n)
 {
 	struct tcp_conn *conn = conn_of(proxy, leg);
-	uint32_t skip = leg->opened_skip, left = leg->opened_len;
-	uint32_t n_peeked, n_out = 0;
+	uint32_t left = leg->opened_len;
+	uint32_t n_peeked;
 
 	if (conn == NULL || leg_is(leg, LEG_HANDSHAKING))
 		return 0;
@@ -453,21 +453,13 @@ uint32_t leg_peek(struct proxy *proxy, const struct leg *leg, struct tcp_piece *
 		return 1;
 	}
 	n_peeked = tcp_peek(conn, out, n);
-	for (uint32_t i = 0; i < n_peeked && left != 0; i++) {
-		struct tcp_piece piece = out[i];
-
-		if (skip >= piece.len) {
-			skip -= piece.len;
-			continue;
-		}
-		piece.data += skip;
-		piece.len -= skip;
-		skip = 0;
-		piece.len = piece.len < left ? piece.len : left;
-		left -= piece.len;
-		out[n_out++] = piece;
+	for (uint32_t i = 0; i < n_peeked; i++) {
+		out[i].len = out[i].len < left ? out[i].len : left;
+		left -= out[i].len;
+		if (left == 0)
+			return i + 1;
 	}
-	return n_out;
+	return n_peeked;
 }
 
 uint32_t leg_readable(struct proxy *proxy, const struct leg *leg)
@@ -492,8 +484,7 @@ void leg_consume(struct proxy *proxy, struct leg *leg, uint32_t n_bytes)
 	}
 	SLUICE_ASSERT(n_bytes <= leg->opened_len);
 	if (leg->opened_mbuf == NULL)
-		tcp_consume(proxy->tcp, conn, leg->opened_skip + n_bytes);
-	leg->opened_skip = 0;
+		tcp_consume(proxy->tcp, conn, n_bytes);
 	leg->opened_off += n_bytes;
 	leg->opened_len -= n_bytes;
 	settle_opened(proxy, leg);

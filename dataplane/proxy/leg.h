@@ -4,8 +4,8 @@
 // in each direction. The one place that knows both tcp and tls. Both legs of a pair are of this kind; whether
 // TLS is on it, and which role we play, is a setting.
 //
-//   TCP's receive queue  | header | plaintext, opened in place | tag | next record ...
-//                        |<-skip->|<---------- len ----------->|<-->|      `opened`, in a leg with TLS
+//   TCP's receive queue           | plaintext, opened in place | tag | next record ...
+//                                 |<---------- len ----------->|<-->|      `opened`, in a leg with TLS
 //
 //   reading   leg_peek gives the pieces of plaintext where they lie; leg_consume gives their buffers back
 //   writing   leg_send_piece queues references to them; with TLS forward.c seals them into a buffer of ours
@@ -42,7 +42,6 @@ struct leg {
 	uint16_t flags;
 	uint8_t side;       // which of the pair's two
 	uint8_t tls_status; // enum tls_status, of the handshake
-	uint32_t opened_skip;
 	uint32_t opened_len;
 	uint32_t opened_tail;
 	uint32_t opened_off; // in opened_mbuf

@@ -4,6 +4,7 @@
 Small: one laboratory, everything once. ./soak sets SLUICE_MAIL_MESSAGES, which adds the long forms: other MTAs on both sides,
 and that many messages delivered intact, also with one frame in a hundred lost.
 """
+import base64
 import os
 import re
 import subprocess
@@ -163,6 +164,15 @@ def counters_tell_the_share(mail):
         assert (count['implicit'] > 0) == (protocol != 'sieve'), (protocol, count)
 
 
+def headers_alone_in_their_segments(mail):
+    """To a backend that is told who the client is, so that the conversation is followed to its end."""
+    session, text = mail_clients.HeadersAlone(mail.ca, 465), mail_clients.message(9999, 100000)
+    login = base64.b64encode(b'\0user\0secret')
+    for words, answer in ((b'', b'220'), (b'EHLO client.test\r\n', b'250'), (b'AUTH PLAIN ' + login + b'\r\n', b'235'), (b'MAIL FROM:<a@client.test>\r\n', b'250'),
+                          (b'RCPT TO:<inbox@mail.test>\r\n', b'250'), (b'DATA\r\n', b'354'), (text + b'.\r\n', b'250')):
+        session.say(words, answer)
+
+
 def the_log_speaks_as_postfix_does(mail):
     """A line for each session, with protocol and HELO; one for a failed handshake; one for each conversation that was ended."""
     script = 'EHLO picky.test\r\nSTARTTLS\r\n'
@@ -188,6 +198,7 @@ def mail_behind_sluice(laboratory):
         sent = messages_by_smtp(mail)
         mailboxes_by_imap_and_pop3(mail, sent)
         other_clients(mail)
+        headers_alone_in_their_segments(mail)
         what_bad_input_gets(mail)
         counters_tell_the_share(mail)
         the_log_speaks_as_postfix_does(mail)
