@@ -47,7 +47,8 @@ def check_counters(page, n_workers=1):
 
 def stop_clean(process, link):
     assert link.stop() == 0, 'packet buffers leaked'
-    assert process.wait(15) == 0
+    status = process.wait(15)
+    assert status == 0, status
 
 
 def usable(laboratory, namespace, address):
