@@ -47,7 +47,7 @@ def sanitized(_seconds):
     build('build-asan', SANITIZERS, 'clang-14')
     for name in ('ping', 'link', 'tcp', 'proxy', 'mail', 'control', 'clients', 'load'):
         yield f'test_{name}.py', ['python3', f'tests/system/test_{name}.py'], {
-            'SLUICE_BUILD': os.path.abspath('build-asan'), 'SLUICE_PINGS': '2000', 'SLUICE_RELOADS': '20'}
+            'SLUICE_BUILD': os.path.abspath('build-asan'), 'SLUICE_PINGS': '2000', 'SLUICE_RELOADS': '20', 'SLUICE_LOAD_SECONDS': '8'}
 
 
 def mail(_seconds):

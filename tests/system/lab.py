@@ -267,7 +267,10 @@ class Lab:
         self.namespaces, self.processes, self.hugepages, self.hugepages_lock = [], [], None, None
         self.findings = []
         self.folder = tempfile.mkdtemp(prefix='sluice-')
-        os.environ.update(sanitizer_options(self.folder))
+        # Of its own, since a dataplane has given up root by the time when it finds something.
+        self.findings_folder = tempfile.mkdtemp(prefix='sluice-findings-')
+        os.chmod(self.findings_folder, 0o1777)
+        os.environ.update(sanitizer_options(self.findings_folder))
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: sys.exit(1))
@@ -359,10 +362,10 @@ class Lab:
         if self.hugepages_lock is not None:
             self.hugepages_lock.close()
             self.hugepages_lock = None
-        for path in sorted(glob.glob(f'{self.folder}/{FINDINGS}.*')):
+        for path in sorted(glob.glob(f'{self.findings_folder}/{FINDINGS}.*')):
             with open(path, encoding='utf-8', errors='replace') as f:
                 self.findings.append(f.read())
-        run('rm', '-rf', self.folder, check=False)
+        run('rm', '-rf', self.folder, self.findings_folder, check=False)
 
 
 def cores(count):

@@ -21,7 +21,8 @@ import rig  # noqa: E402  (the path above must be set first)
 
 LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
 ALL = os.environ.get('SLUICE_LOAD_ALL') == '1'
-SHORT = ('--warm-up', '0.1', '--duration', '1' if ALL else '0.5', '--timeout', '5')
+SECONDS = os.environ.get('SLUICE_LOAD_SECONDS', '1' if ALL else '0.5')  # sanitizers need more
+SHORT = ('--warm-up', '0.1', '--duration', SECONDS, '--timeout', '5')
 PEER, OWN = '198.51.100.2', '198.51.100.10'
 
 
