@@ -194,6 +194,21 @@ static bool find_device(struct port_dpdk *dpdk, const struct opening *opening)
 	return true;
 }
 
+static bool is_zero_copy_memif(const struct rte_eth_dev_info *info, const char *device)
+{
+	return strcmp(info->driver_name, "net_memif") == 0 && strstr(device, ",zero-copy=yes") != NULL;
+}
+
+// A memif client with zero copy keeps what lies in its two rings when it is closed.
+static uint32_t memif_buffers_kept(const char *device)
+{
+	const char *log2_len = strstr(device, ",rsize=");
+	unsigned long shift = log2_len != NULL ? strtoul(log2_len + strlen(",rsize="), NULL, 10)
+					       : MEMIF_RING_LOG2_DEFAULT;
+
+	return UINT32_C(2) << (shift & 31);
+}
+
 // Which of the driver's abilities to use.
 static uint32_t choose_capabilities(
 	const struct rte_eth_dev_info *info, const struct port_dpdk_config *config)
@@ -213,6 +228,10 @@ static uint32_t choose_capabilities(
 		info->hash_key_size <= PORT_RSS_KEY_MAX &&
 		(info->flow_type_rss_offloads & RSS_TYPES) == RSS_TYPES)
 		capabilities |= PORT_CAN_RSS;
+	// Sends four frames at a time where five slots are free, although each may take several: it overruns
+	// its ring, and frees what is still in use.
+	if (is_zero_copy_memif(info, config->device))
+		capabilities &= ~(uint32_t)PORT_CAN_MULTI_SEGMENT;
 	capabilities &= ~config->disabled_capabilities;
 	// TAP does these in software, and wrongly: it adds up chains as if every piece were of even length,
 	// and packets that its TSO can't cut it refuses for ever.
@@ -335,16 +354,6 @@ static bool start_and_steer(struct port_dpdk *dpdk, const struct opening *openin
 	return start_device(dpdk, opening);
 }
 
-// A memif client with zero copy keeps what lies in its two rings when it is closed.
-static uint32_t memif_buffers_kept(const char *device)
-{
-	const char *log2_len = strstr(device, ",rsize=");
-	unsigned long shift = log2_len != NULL ? strtoul(log2_len + strlen(",rsize="), NULL, 10)
-					       : MEMIF_RING_LOG2_DEFAULT;
-
-	return strstr(device, ",zero-copy=yes") != NULL ? UINT32_C(2) << (shift & 31) : 0;
-}
-
 static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 {
 	const struct port_dpdk_config *config = opening->config;
@@ -368,7 +377,8 @@ static bool open_device(struct port_dpdk *dpdk, const struct opening *opening)
 		interrupt_thread_prepare();
 		memif_guard_add(&dpdk->guard);
 		dpdk->guarded = true;
-		info->n_buffers_kept = memif_buffers_kept(config->device);
+		if (is_zero_copy_memif(&device, config->device))
+			info->n_buffers_kept = memif_buffers_kept(config->device);
 		dpdk->port.ops = &memif_ops;
 	}
 	info->tx_segments_max = 1;
