@@ -11,6 +11,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum {
@@ -36,13 +37,20 @@ static const uint8_t oid_p384[] = {0x2b, 0x81, 0x04, 0x00, 0x22};
 static const char unsupported_curve[] = "the curve is not supported; P-256 and P-384 are";
 static const char unsupported_rsa[] = "RSA keys of this size are not supported; 2048, 3072 and 4096 bits are";
 
+static void make_secure_heap(void)
+{
+	(void)CRYPTO_secure_malloc_init(OPENSSL_SECURE_LEN, 64);
+}
+
 struct key_context *key_context_create(void)
 {
+	// Threads that load certificates come here at the same time, and OpenSSL would make the heap anew
+	// under whoever uses it already.
+	static pthread_once_t made = PTHREAD_ONCE_INIT;
 	struct key_context *context = memory_alloc(1, sizeof *context);
 
 	// Big numbers that hold parts of keys come from OpenSSL's own locked heap.
-	if (!CRYPTO_secure_malloc_initialized())
-		(void)CRYPTO_secure_malloc_init(OPENSSL_SECURE_LEN, 64);
+	(void)pthread_once(&made, make_secure_heap);
 	context->p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	context->p384 = EC_GROUP_new_by_curve_name(NID_secp384r1);
 	context->numbers = BN_CTX_secure_new();

@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -626,8 +627,47 @@ static void transactions_are_bounded_and_expire(void **state)
 	assert_int_equal(transactions.n, 0);
 }
 
+static pthread_barrier_t all_there;
+
+static void *use_secure_heap(void *argument)
+{
+	struct key_context *own;
+
+	(void)pthread_barrier_wait(&all_there);
+	own = key_context_create();
+	for (unsigned i = 0; i < 1000 && own != NULL; i++) {
+		BIGNUM *number = BN_secure_new();
+
+		if (number == NULL || BN_set_bit(number, (int)(64 + i)) != 1)
+			return argument;
+		BN_clear_free(number);
+	}
+	key_context_destroy(own);
+	return own != NULL ? NULL : argument;
+}
+
+// The first contexts of a process, as when certificates are loaded by several threads at its start.
+static void threads_make_contexts_at_once(void **state)
+{
+	pthread_t threads[16];
+	unsigned n = sizeof threads / sizeof threads[0];
+	void *failed;
+
+	assert_int_equal(pthread_barrier_init(&all_there, NULL, n), 0);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_secure_heap, state), 0);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	(void)pthread_barrier_destroy(&all_there);
+}
+
 int main(void)
 {
+	const struct CMUnitTest first[] = {
+		cmocka_unit_test(threads_make_contexts_at_once),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_chain_in_order_stays),
 		cmocka_unit_test(a_chain_in_disorder_is_repaired),
@@ -649,5 +689,5 @@ int main(void)
 		cmocka_unit_test(transactions_are_bounded_and_expire),
 	};
 
-	return cmocka_run_group_tests(tests, make_all, free_all);
+	return cmocka_run_group_tests(first, NULL, NULL) + cmocka_run_group_tests(tests, make_all, free_all);
 }
