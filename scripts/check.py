@@ -10,7 +10,7 @@ import sys
 import time
 
 os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FUZZ_SECONDS = 3
+FUZZ_SECONDS = 2
 SANITIZERS = ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dfuzz=true']
 
 count = {'passed': 0, 'failed': 0, 'skipped': 0}

@@ -241,8 +241,10 @@ static void out_of_range_is_refused_in_each_lane(void **state)
 			modulus_plus(batch->fixtures[bad], (int)(bad % 3) - 1, batch->messages[bad]);
 		ok = batch_run(bodies[i / N_LANES], batch, 8, MB_RSA_SLICE);
 		check_all_but(batch, ok, 8, bad, MB_RSA_OUT_OF_RANGE);
-		ok = batch_run(bodies[i / N_LANES], batch, 4, MB_RSA_SLICE);
-		check_all_but(batch, ok, 4, bad, MB_RSA_OUT_OF_RANGE);
+		if (i / N_LANES == n_bodies - 1) {
+			ok = batch_run(bodies[i / N_LANES], batch, 4, MB_RSA_SLICE);
+			check_all_but(batch, ok, 4, bad, MB_RSA_OUT_OF_RANGE);
+		}
 		memcpy(batch->messages[bad], kept, batch->len);
 	}
 	batch_free(batch);
@@ -277,6 +279,8 @@ static void damaged_keys_give_nothing(void **state)
 		batch->blindings[lane]->uses_left[lane] = 0;
 		check_fault(bodies[i / N_LANES], batch, 8, lane, &digits[lane + 2]);
 		check_all(batch, batch_run(bodies[i / N_LANES], batch, 8, MB_RSA_SLICE), 8);
+		if (i / N_LANES != n_bodies - 1)
+			continue;
 		// Each part in one of the lower places.
 		digits = batch->fixtures[lane % 4]->key->digits + parts[lane] * n_prime;
 		batch->blindings[lane % 4]->uses_left[lane % 4] = 0;
