@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the matrices of all implementations go through: every suite with every group and every kind of
-// certificate that it takes. A third of them, and of large RSA keys only with one suite and group, unless
-// SLUICE_FULL is set.
+// certificate that it takes.
 #pragma once
 
 #include "tls_fixture.h"
