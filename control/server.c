@@ -41,6 +41,7 @@ struct client {
 	uint8_t *input; // secret: a payload may be in it
 	size_t input_len;
 	size_t payload_seen; // of the input: whole lines of a payload that is not at its end
+	bool discards;       // the payload, whose command will be refused
 	size_t input_capacity;
 	struct text output;
 	char *line; // secret: of the command whose payload is being collected
@@ -159,6 +160,21 @@ static void say_error(struct client *client, const char *error)
 	finish_answer(client);
 }
 
+// Whether the client may not give the command that it sends a payload for. Nothing is kept of it then:
+// whoever may only look must not fill locked memory.
+static bool is_denied(const struct client *client)
+{
+	struct command_call call = {.level = client->level};
+	struct text nothing = {0};
+	const struct command *command;
+
+	answer_begin(&call.answer, &nothing, false);
+	command = command_find(&client->split, &call);
+	answer_end(&call.answer);
+	text_free(&nothing);
+	return command == NULL || client->level < command->level;
+}
+
 // A line that is complete, without its end. It is copied: words point into it as long as the command runs.
 static void take_line(struct client *client, const uint8_t *line, size_t len)
 {
@@ -187,6 +203,7 @@ static void take_line(struct client *client, const uint8_t *line, size_t len)
 		finish_answer(client);
 	} else if (client->split.payload_end != NULL) {
 		client->state = CLIENT_PAYLOAD;
+		client->discards = is_denied(client);
 	} else {
 		run_split(client, span_of(NULL, 0));
 	}
@@ -232,7 +249,11 @@ static bool take_payload(struct client *client)
 	}
 	// Whole lines are not looked at again, however small the pieces are that the rest comes in.
 	client->payload_seen = offset;
-	if (client->input_len <= COMMAND_PAYLOAD_MAX)
+	if (client->discards) {
+		drop_input(client, offset);
+		client->payload_seen = 0;
+	}
+	if (client->input_len <= (client->discards ? COMMAND_LINE_MAX : COMMAND_PAYLOAD_MAX))
 		return false;
 	client->payload_seen = 0;
 	say_error(client, "a payload of more than 512 KB, or without its end; the connection is closed");
@@ -463,7 +484,9 @@ bool server_apply_mode(const struct server *server, const struct config_control 
 static bool is_alive(const struct sockaddr_un *address)
 {
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+	// One that is too busy to accept is alive too.
+	const bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+					      errno == EAGAIN);
 
 	if (fd >= 0)
 		(void)close(fd);
