@@ -102,7 +102,7 @@ static void show_detail(struct command_call *call, const struct cert *cert)
 	answer_seconds(answer, "staple_until", 0, cert->staple_next_update);
 	answer_bool(answer, "timestamps", 0, cert->scts.len != 0 || leaf->has_scts);
 	answer_bool(answer, "saved", 0, !cert->unsaved);
-	answer_bool(answer, "published", 0, false);
+	answer_bool(answer, "published", 0, publisher_has_published(&call->control->publisher, cert));
 	answer_row_end(answer);
 	text_free(&names);
 }
@@ -213,7 +213,8 @@ enum command_result command_show_ticket_keys(struct command_call *call)
 		answer_string(&call->answer, "fingerprint", 16, text_string(&text));
 		answer_signed(&call->answer, "age_seconds", 11, now_s - keys->keys[role].made_s);
 		answer_signed(&call->answer, "in_role_seconds", 15, now_s - keys->keys[role].in_role_s);
-		answer_bool(&call->answer, "published", 9, false);
+		answer_bool(
+			&call->answer, "published", 9, publisher_has_ticket_keys(&call->control->publisher));
 		answer_row_end(&call->answer);
 		text_free(&text);
 	}

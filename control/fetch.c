@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -217,6 +218,20 @@ static struct cert *find_by_id(const struct cert_set *certs, uint32_t id)
 	return NULL;
 }
 
+// The fetcher is of no use any more. What it was asked for counts as a failure, or it would be asked for
+// again at once, whatever it is about it that ends fetchers.
+static void give_up(struct fetch *fetch, const char *reason)
+{
+	struct cert *cert = fetch->asked_id != 0 ? find_by_id(fetch->control->certs, fetch->asked_cert_id)
+						 : NULL;
+
+	hang_up(fetch);
+	if (cert != NULL)
+		failed(fetch, cert, reason, (int64_t)time(NULL));
+	else
+		LOG(&fetch->control->log, LOG_LEVEL_ERROR, "ocsp", "%s", reason);
+}
+
 static void take_answer(struct fetch *fetch, struct fetch_answer *answer)
 {
 	const int64_t now_s = (int64_t)time(NULL);
@@ -248,8 +263,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 		return;
 	if (len != (ssize_t)sizeof answer || answer.id != fetch->asked_id ||
 		answer.body_len > FETCH_BODY_MAX) {
-		LOG(&fetch->control->log, LOG_LEVEL_ERROR, "ocsp", "sluice-fetch ended or answered wrongly");
-		hang_up(fetch);
+		give_up(fetch, "sluice-fetch ended or answered wrongly");
 		return;
 	}
 	take_answer(fetch, &answer);
@@ -327,7 +341,7 @@ void fetch_tick(struct fetch *fetch, int64_t now_s)
 
 	if (fetch->asked_id != 0) {
 		if (now_s - fetch->asked_s > 2 * FETCH_TIMEOUT_S)
-			hang_up(fetch);
+			give_up(fetch, "sluice-fetch does not answer");
 		return;
 	}
 	for (size_t i = 0; i < certs->n_certs && i < LOOKED_AT_PER_TICK; i++) {

@@ -271,3 +271,19 @@ void publisher_ticket_keys_changed(struct publisher *publisher)
 	publisher->ticket_keys_due = true;
 	go_on(publisher);
 }
+
+bool publisher_has_published(const struct publisher *publisher, const struct cert *cert)
+{
+	return cert->sent_over == publisher->link && publisher->published != 0 &&
+	       publisher->published == publisher->generation && !publisher->snapshot_due;
+}
+
+bool publisher_has_ticket_keys(const struct publisher *publisher)
+{
+	const struct control *control = publisher->control;
+
+	return control->link.state == LINK_RUNNING && control->ticket_keys.published &&
+	       !publisher->ticket_keys_wanted && !publisher->ticket_keys_due &&
+	       !publisher->ticket_keys_refused && publisher->step != PUBLISHER_TICKET_KEYS &&
+	       publisher->step != PUBLISHER_ASK_TICKET_KEYS;
+}

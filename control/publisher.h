@@ -66,4 +66,10 @@ void publisher_tick(struct publisher *publisher, int64_t now_s);
 // The dataplane's answer to the last message, with its descriptor or -1; an empty reason: done.
 void publisher_answered(struct publisher *publisher, const char *reason, int fd);
 
+// Whether the dataplane serves with this certificate: it has it, and a snapshot of after that is in place.
+bool publisher_has_published(const struct publisher *publisher, const struct cert *cert);
+
+// Whether the dataplane has the ticket keys as they are now.
+bool publisher_has_ticket_keys(const struct publisher *publisher);
+
 void publisher_destroy(struct publisher *publisher);

@@ -257,6 +257,8 @@ def it_starts_a_dataplane_and_answers(site):
         assert plain.returncode == 0 and plain.stdout.strip(), (words, plain.stderr)
         site.json(*words)
     assert any('link_state' in line for line in site.json('show', 'events'))
+    wait_for(lambda: site.json('show', 'cert', f'{site.folder}/a.pem')['published'] and all(key['published'] for key in site.json('show', 'ticket-keys')),
+             'certificate and keys to be published')
     before = site.json('show', 'ticket-keys')
     assert site.ctl('rotate', 'ticket-keys').returncode == 0
     after = site.json('show', 'ticket-keys')

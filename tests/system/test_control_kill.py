@@ -69,7 +69,11 @@ def limit_of(site):
 
 
 def spare_servers(site):
-    return [(row['weight'], row['use']) for row in site.json('show', 'backend', 'spare')]
+    return [row['use'] for row in site.json('show', 'backend', 'spare')]
+
+
+def spare_weights(site):
+    return [row['weight'] for row in site.json('show', 'backend', 'spare')]
 
 
 def spare_listener(site):
@@ -99,13 +103,13 @@ def kinds_of_change(site):
         Change('reload', ['reload'], spare_servers, lambda before: (before,)),
         Change('set limit', ['set limit connections 3000'], limit_of, one(3000), ['set limit connections configured']),
         Change('set limit configured', ['set limit connections configured'], limit_of, one(site.json('show', 'limits')[0]['configured']), ['set limit connections 3000']),
-        Change('set weight', [f'set weight {SERVER} 7'], spare_servers, one([(7, 'enabled'), (1, 'enabled')]), [f'set weight {SERVER} configured']),
-        Change('drain server', [f'drain server {SERVER}'], spare_servers, one([(1, 'drained'), (1, 'enabled')]), [f'enable server {SERVER}']),
-        Change('disable server', [f'disable server {SERVER}'], spare_servers, one([(1, 'disabled'), (1, 'enabled')]), [f'enable server {SERVER}']),
-        Change('enable server', [f'enable server {SERVER}'], spare_servers, one([(1, 'enabled')] * 2), [f'disable server {SERVER}']),
-        Change('drain backend', ['drain backend spare'], spare_servers, one([(1, 'drained')] * 2), ['enable backend spare']),
-        Change('disable backend', ['disable backend spare'], spare_servers, one([(1, 'disabled')] * 2), ['enable backend spare']),
-        Change('enable backend', ['enable backend spare'], spare_servers, one([(1, 'enabled')] * 2), ['drain backend spare']),
+        Change('set weight', [f'set weight {SERVER} 7'], spare_weights, one([7, 1]), [f'set weight {SERVER} configured']),
+        Change('drain server', [f'drain server {SERVER}'], spare_servers, one(['drained', 'enabled']), [f'enable server {SERVER}']),
+        Change('disable server', [f'disable server {SERVER}'], spare_servers, one(['disabled', 'enabled']), [f'enable server {SERVER}']),
+        Change('enable server', [f'enable server {SERVER}'], spare_servers, one(['enabled'] * 2), [f'disable server {SERVER}']),
+        Change('drain backend', ['drain backend spare'], spare_servers, one(['drained'] * 2), ['enable backend spare']),
+        Change('disable backend', ['disable backend spare'], spare_servers, one(['disabled'] * 2), ['enable backend spare']),
+        Change('enable backend', ['enable backend spare'], spare_servers, one(['enabled'] * 2), ['drain backend spare']),
         Change('drain listener', ['drain listener spare'], spare_listener, one('drained'), ['enable listener spare']),
         Change('disable listener', ['disable listener spare'], spare_listener, one('disabled'), ['enable listener spare']),
         Change('enable listener', ['enable listener spare'], spare_listener, one('enabled'), ['disable listener spare']),

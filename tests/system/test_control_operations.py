@@ -286,6 +286,8 @@ def what_was_refused_is_tried_again(site):
     wait_for(lambda: dataplane.asked.count(lab.SNAPSHOT) >= 2 and dataplane.asked.count(lab.TICKET_KEYS) >= 2, 'more than one attempt')
     info = site.info()
     assert info['snapshot_published'] is False and info['snapshot_refused'] == 'not now', info
+    assert not site.json('show', 'cert', f'{site.folder}/a.pem')['published']
+    assert not any(key['published'] for key in site.json('show', 'ticket-keys'))
     assert site.logged().count('did not get to the dataplane: not now') <= 2, site.logged()
     dataplane.takes = True
     wait_for(lambda: site.info()['snapshot_published'], 'the snapshot to be taken')
