@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -201,20 +202,33 @@ class Load:
         command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
         hurry()
         self.mode = mode
-        self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A file, so that it can be read while it is written.
+        with tempfile.NamedTemporaryFile('w', dir=laboratory.folder, suffix='.words', delete=False) as words:
+            self.path = words.name
+            self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=words, text=True)
+
+    def read_words(self):
+        with open(self.path, encoding='utf-8') as f:
+            return f.read().splitlines()
+
+    def wait_for(self, word, seconds=30):
+        """Until it says `ready` (the network is there) or `measuring` (the first window begins)."""
+        wait_until(lambda: word in self.read_words() or self.process.poll() is not None, f'sluice-load {self.mode}, {word}', seconds)
+        if word not in self.read_words():
+            raise Trouble(f'sluice-load {self.mode} ended with status {self.process.poll()}: ' + '; '.join(self.read_words()))
 
     def finish(self, check=True, timeout=300):
         try:
-            output, words = self.process.communicate(timeout=timeout)
+            output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise Trouble(f'sluice-load {self.mode} did not end in {timeout} s') from None
-        self.words = [line for line in words.splitlines() if line != 'ready']
+        self.words = [line for line in self.read_words() if line not in ('ready', 'measuring')]
         self.status = self.process.returncode
         self.result = json.loads(output) if output.strip() else None
         if self.result is None or (check and self.status != 0):
             raise Trouble(f'sluice-load {self.mode} ended with status {self.status}: ' + '; '.join(self.words))
-        self.windows, self.total = self.result['windows'], self.result['total']
+        self.windows, self.total = self.result.get('windows'), self.result.get('total')
         return self
 
 

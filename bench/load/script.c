@@ -173,8 +173,10 @@ void scripts_make(struct scripts *scripts, const struct load_options *options)
 	case LOAD_IDLE:
 		add(scripts, options, "idle")->hold = HOLD_OPEN;
 		break;
-	case LOAD_HANDSHAKE:
 	case LOAD_RPS:
+		add(scripts, options, "rps")->hold = options->rate > 0 ? HOLD_OPEN : HOLD_NEVER;
+		break;
+	case LOAD_HANDSHAKE:
 	case LOAD_SERVE:
 	case N_LOAD_MODES:
 		(void)add(scripts, options, load_mode_name(options->mode));
