@@ -162,7 +162,7 @@ static uint32_t begin_closed(struct generator *generator)
 	return n;
 }
 
-// One conversation, SYN or request. False: there is no place for it.
+// One conversation, SYN or request. False: there is no place for it. An attacker gives up who hangs longest.
 static bool begin_due(struct generator *generator)
 {
 	const struct load_options *options = generator->options;
@@ -172,9 +172,11 @@ static bool begin_due(struct generator *generator)
 		flood_syn(generator);
 		return true;
 	}
+	link = list_first(&generator->holding);
+	if (options->mode == LOAD_FLOOD && link != NULL && pool_n_free(&generator->clients) == 0)
+		client_drop(generator, LIST_ITEM(link, struct client, waiting));
 	if (options->mode != LOAD_RPS)
 		return client_begin(generator, (uint64_t)generator->next_begin_tsc) != CLIENT_NO_PLACE;
-	link = list_first(&generator->holding);
 	if (link != NULL)
 		client_ask(generator, LIST_ITEM(link, struct client, waiting),
 			(uint64_t)generator->next_begin_tsc);
