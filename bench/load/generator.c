@@ -11,7 +11,7 @@
 enum {
 	ROUNDS_MAX = 32,
 	BEGIN_MAX = 64,     // connections begun in one turn
-	OPENING_MAX = 1024, // of many that are to be held, so many are on their way at once
+	OPENING_MAX = 1024, // of many that are to stay, so many are on their way at once
 	TRICKLE_MAX = 256   // held connections that ask in one turn
 };
 
@@ -149,7 +149,7 @@ static bool may_begin(const struct generator *generator)
 
 	if (generator->draining || options->mode == LOAD_SERVE)
 		return false;
-	return !generator_fills(options) || generator->n_opening < OPENING_MAX;
+	return (!generator_fills(options) && options->mode != LOAD_RPS) || generator->n_opening < OPENING_MAX;
 }
 
 static uint32_t begin_closed(struct generator *generator)
