@@ -44,7 +44,8 @@ tls: {{tickets: {{count: {tickets}}}}}
 certificates:
 {certificates}
 backends:
-  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}}}
+  # The servers are the generator's and come and go with it.
+  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}, check: none}}
 {more_backends}
 listeners:
   - {{name: https, address: "{proxy}:443", protocol: tls, backend: http}}
@@ -133,7 +134,7 @@ class Sluice(service.Service):
             name=laboratory.tag, core=cpus()[0], memory=memory, poll=poll, huge='prefer' if huge else 'never', folder=folder, build=lab.BUILD,
             device=device, proxy=PROXY, proxy_back=PROXY_BACK, connections=connections, tickets=tickets, certificates=certificates(folder, kinds),
             servers=servers, metrics=20000 + os.getpid() % 20000,
-            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}]}}' for name in mail),
+            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}], check: none}}' for name in mail),
             more_listeners='\n'.join(f'  - {{name: {name}, address: "{PROXY}:{MAIL_PORTS[name]}", protocol: {name}, tls: starttls, backend: {name}}}'
                                      for name in mail))
         hurry()

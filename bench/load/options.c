@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
 	BUFFER_MIN = 32768 // a record has to fit
@@ -452,6 +453,12 @@ static void check_combinations(
 	if (options->plain && (options->resume || options->group != 0 || options->suite != 0 ||
 				      options->signature != 0 || options->ca != NULL))
 		refuse("--tls none leaves nothing for --resume, --group, --suite, --signature and --ca");
+	// TLS 1.3 numbers its suites 0x13xx (RFC 8446 B.4), and no other version does.
+	if (options->suite != 0 && options->version != 0 &&
+		(options->suite >> 8 == 0x13) != (options->version == 0x0304))
+		refuse("--suite: that version of TLS has no such suite");
+	if (options->ca != NULL && access(options->ca, R_OK) != 0)
+		refuse("--ca: '%s' can't be read", options->ca);
 	if (options->mail != LOAD_MAIL_NONE && options->trickle_s > 0)
 		refuse("--trickle and --starttls exclude each other");
 	if (options->mode == LOAD_FLOOD && options->flood == LOAD_FLOOD_SYN && !(options->rate > 0))
