@@ -282,7 +282,8 @@ static void describe_trouble(const struct report *report, const struct statistic
 {
 	const struct load_options *options = report->options;
 	const struct generator *generator = report->generator;
-	bool nothing = all->n_full + all->n_resumed + all->n_requests + all->n_conversations + all->n_flood ==
+	bool nothing = all->n_full + all->n_resumed + all->n_requests + all->n_conversations + all->n_flood +
+				       all->n_bytes_down + all->n_bytes_up ==
 			       0 &&
 		       generator->n_holding == 0;
 

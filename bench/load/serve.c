@@ -13,8 +13,7 @@
 enum {
 	PIECES = 64,
 	HEAD_MAX = 128,
-	ANSWER_MAX = 16384,    // head and body that are kept as one buffer
-	REFERENCES_MAX = 48000 // to one buffer; DPDK counts them in 16 bits, packets under way included
+	ANSWER_MAX = 16384 // head and body that are kept as one buffer
 };
 
 static struct rte_mbuf *whole_pattern(struct station *station)
@@ -78,7 +77,7 @@ static bool send_copy(struct serve *serve, struct tcp_conn *conn, struct span by
 static bool send_shared(
 	struct serve *serve, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)
 {
-	if (rte_mbuf_refcnt_read(mbuf) > REFERENCES_MAX)
+	if (rte_mbuf_refcnt_read(mbuf) > SERVE_REFERENCES_MAX)
 		return false;
 	rte_mbuf_refcnt_update(mbuf, 1);
 	if (tcp_send(serve->station->tcp, conn, mbuf, offset, len))
