@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +42,7 @@ void cert_release(struct cert *cert)
 		return;
 	key_free(cert->key);
 	free(cert->name);
+	free(cert->certificates);
 	free(cert->bytes);
 	free(cert->staple_bytes);
 	free(cert->sct_bytes);
@@ -171,6 +171,8 @@ static bool add_pem(struct parts *parts, struct span pem, struct text *reason)
 
 static bool read_chain(struct cert *cert, struct parts *parts, struct text *reason)
 {
+	// No more of them than there are: fifty thousand times ten would be 150 MB.
+	cert->certificates = memory_alloc(parts->n_certificates, sizeof cert->certificates[0]);
 	for (size_t i = 0; i < parts->n_certificates; i++) {
 		const size_t offset = parts->offsets[i];
 		const char *why = certificate_read(
@@ -208,7 +210,10 @@ static bool find_leaf(struct key_context *context, struct cert *cert, struct tex
 	}
 	if (!chain_arrange(cert->certificates, &cert->n_certificates, &leaf_key, &cert->rearranged, reason))
 		return false;
-	(void)SHA256(cert_leaf(cert)->der.data, cert_leaf(cert)->der.len, cert->fingerprint);
+	if (!key_context_hash(context, cert_leaf(cert)->der, cert->fingerprint)) {
+		text_string_append(reason, "OpenSSL has no memory for a hash");
+		return false;
+	}
 	return true;
 }
 
@@ -371,6 +376,7 @@ struct cert *cert_with_staple(const struct cert *cert, struct span staple, int64
 		.id = atomic_fetch_add(&next_id, 1),
 		.name = memory_string(cert->name),
 		.n_certificates = cert->n_certificates,
+		.certificates = memory_alloc(cert->n_certificates, sizeof cert->certificates[0]),
 		.bytes = memory_alloc(len, 1),
 		.key = secret_alloc(sizeof *cert->key + cert->key->len),
 		.staple_bytes = memory_alloc(staple.len, 1),
@@ -380,7 +386,7 @@ struct cert *cert_with_staple(const struct cert *cert, struct span staple, int64
 		.ocsp_fetch = cert->ocsp_fetch};
 	memcpy(copy->bytes, cert->bytes, len);
 	memcpy(copy->key, cert->key, sizeof *cert->key + cert->key->len);
-	memcpy(copy->certificates, cert->certificates, sizeof copy->certificates);
+	memcpy(copy->certificates, cert->certificates, cert->n_certificates * sizeof cert->certificates[0]);
 	memcpy(copy->fingerprint, cert->fingerprint, sizeof copy->fingerprint);
 	memcpy(copy->stamps, cert->stamps, sizeof copy->stamps);
 	memcpy(copy->staple_bytes, staple.data, staple.len);

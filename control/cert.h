@@ -37,7 +37,7 @@ struct cert {
 	uint32_t id; // never used again for another
 	char *name;  // the path of the chain, or what an operator called it
 	size_t n_certificates;
-	struct certificate certificates[CHAIN_MAX];
+	struct certificate *certificates;
 	uint8_t fingerprint[32]; // SHA-256 of the leaf
 	struct key *key;
 	struct span staple; // an OCSPResponse, checked
@@ -49,6 +49,7 @@ struct cert {
 	bool rearranged; // the file had another order
 	bool unsaved;    // came over the socket
 	bool ocsp_fetch;
+	uint64_t sent_over; // the link (publisher.h) that carried it; 0: none has
 	struct cert_stamp stamps[N_CERT_FILES];
 };
 

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,17 +47,57 @@ static bool has_suffix(const char *name, const char *suffix)
 	return len > strlen(suffix) && strcmp(name + len - strlen(suffix), suffix) == 0;
 }
 
-// The path with another suffix in place of .pem or .crt, if such a file is there.
-static const char *sibling(struct loading *loading, const char *path, const char *suffix)
-{
-	const size_t len = strlen(path) - (has_suffix(path, ".pem") || has_suffix(path, ".crt") ? 4 : 0);
-	char *other = memory_zone_alloc(&loading->zone, len + strlen(suffix) + 1);
+// The names in a directory, in ascending order.
+struct listing {
+	struct dirent **entries;
+	size_t n_entries;
+};
 
-	(void)snprintf(other, len + strlen(suffix) + 1, "%.*s%s", (int)len, path, suffix);
-	return exists(other) ? other : NULL;
+static int compare_entries(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void add_job(struct loading *loading, const char *chain, const struct config_certificate *from)
+static bool is_listed(const struct listing *listing, const char *name)
+{
+	size_t low = 0;
+	size_t high = listing->n_entries;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(listing->entries[middle]->d_name, name);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+// The path with another suffix in place of .pem or .crt, if such a file is there. The system is only asked
+// for what the listing of the path's directory, if there is one, has: fifty thousand certificates have
+// 150,000 possible siblings.
+static const char *sibling(
+	struct loading *loading, const struct listing *listing, const char *path, const char *suffix)
+{
+	const size_t len = strlen(path) - (has_suffix(path, ".pem") || has_suffix(path, ".crt") ? 4 : 0);
+	const size_t room = len + strlen(suffix) + 1;
+	char other[PATH_MAX];
+
+	if (room > sizeof other)
+		return NULL;
+	memcpy(other, path, len);
+	memcpy(other + len, suffix, strlen(suffix) + 1);
+	if (listing != NULL && !is_listed(listing, strrchr(other, '/') + 1))
+		return NULL;
+	return exists(other) ? memory_zone_string(&loading->zone, other, room - 1) : NULL;
+}
+
+static void add_job(struct loading *loading, const struct listing *listing, const char *chain,
+	const struct config_certificate *from)
 {
 	struct job *job;
 
@@ -65,21 +106,23 @@ static void add_job(struct loading *loading, const char *chain, const struct con
 	job = &loading->jobs[loading->n_jobs++];
 	*job = (struct job){.ocsp_fetch = from->ocsp_fetch, .mark = from->mark};
 	job->files.paths[CERT_FILE_CHAIN] = chain;
-	job->files.paths[CERT_FILE_KEY] = from->key != NULL ? from->key : sibling(loading, chain, ".key");
-	job->files.paths[CERT_FILE_OCSP] = from->ocsp != NULL ? from->ocsp : sibling(loading, chain, ".ocsp");
-	job->files.paths[CERT_FILE_SCT] = from->sct != NULL ? from->sct : sibling(loading, chain, ".sct");
+	job->files.paths[CERT_FILE_KEY] = from->key != NULL ? from->key
+							    : sibling(loading, listing, chain, ".key");
+	job->files.paths[CERT_FILE_OCSP] = from->ocsp != NULL ? from->ocsp
+							      : sibling(loading, listing, chain, ".ocsp");
+	job->files.paths[CERT_FILE_SCT] = from->sct != NULL ? from->sct
+							    : sibling(loading, listing, chain, ".sct");
 }
 
-static int is_chain_name(const struct dirent *entry)
+static bool is_chain_name(const char *name)
 {
-	return entry->d_name[0] != '.' &&
-	       (has_suffix(entry->d_name, ".pem") || has_suffix(entry->d_name, ".crt"));
+	return name[0] != '.' && (has_suffix(name, ".pem") || has_suffix(name, ".crt"));
 }
 
 static void add_directory(struct loading *loading, const struct config_certificate *from)
 {
-	struct dirent **entries;
-	const int n_entries = scandir(from->chain, &entries, is_chain_name, alphasort);
+	struct listing listing;
+	const int n_entries = scandir(from->chain, &listing.entries, NULL, compare_entries);
 
 	if (from->key != NULL || from->ocsp != NULL || from->sct != NULL)
 		config_error(loading->errors, from->mark, "certificates",
@@ -89,15 +132,21 @@ static void add_directory(struct loading *loading, const struct config_certifica
 			strerror(errno));
 		return;
 	}
-	for (int i = 0; i < n_entries; i++) {
-		const size_t len = strlen(from->chain) + strlen(entries[i]->d_name) + 2;
-		char *path = memory_zone_alloc(&loading->zone, len);
+	listing.n_entries = (size_t)n_entries;
+	for (size_t i = 0; i < listing.n_entries; i++) {
+		const char *name = listing.entries[i]->d_name;
+		const size_t len = strlen(from->chain) + strlen(name) + 2;
+		char *path;
 
-		(void)snprintf(path, len, "%s/%s", from->chain, entries[i]->d_name);
-		add_job(loading, path, from);
-		free(entries[i]);
+		if (!is_chain_name(name))
+			continue;
+		path = memory_zone_alloc(&loading->zone, len);
+		(void)snprintf(path, len, "%s/%s", from->chain, name);
+		add_job(loading, &listing, path, from);
 	}
-	free(entries);
+	for (size_t i = 0; i < listing.n_entries; i++)
+		free(listing.entries[i]);
+	free(listing.entries);
 }
 
 static void run_job(struct loading *loading, struct key_context *context, struct job *job)
@@ -164,12 +213,23 @@ static int compare_certs(const void *a, const void *b)
 	return strcmp((*(struct cert *const *)a)->name, (*(struct cert *const *)b)->name);
 }
 
+// Directories are read in order, so that there is seldom something to do.
+static bool is_sorted(const struct cert_set *set)
+{
+	for (size_t i = 1; i < set->n_certs; i++)
+		if (compare_certs(&set->by_name[i - 1], &set->by_name[i]) > 0)
+			return false;
+	return true;
+}
+
 static void sort_certs(struct cert_set *set)
 {
+	free(set->by_name);
 	set->by_name = memory_alloc(set->n_certs, sizeof set->by_name[0]);
 	if (set->n_certs != 0) {
 		memcpy(set->by_name, set->certs, set->n_certs * sizeof set->by_name[0]);
-		qsort(set->by_name, set->n_certs, sizeof set->by_name[0], compare_certs);
+		if (!is_sorted(set))
+			qsort(set->by_name, set->n_certs, sizeof set->by_name[0], compare_certs);
 	}
 }
 
@@ -200,18 +260,36 @@ static void append(struct cert_set *set, struct cert *cert)
 	set->certs[set->n_certs++] = cert;
 }
 
+static struct cert *find_sorted(struct cert *const *sorted, size_t n, const char *name)
+{
+	size_t low = 0;
+	size_t high = n;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(sorted[middle]->name, name);
+
+		if (order == 0)
+			return sorted[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 // Certificates that came over the socket stay when the configuration does not name them.
 static void keep_unsaved(struct cert_set *set, const struct cert_set *before)
 {
 	const size_t n_loaded = set->n_certs;
 
+	sort_certs(set);
 	for (size_t i = 0; before != NULL && i < before->n_certs; i++) {
-		bool replaced = !before->certs[i]->unsaved;
+		struct cert *cert = before->certs[i];
 
-		for (size_t j = 0; j < n_loaded && !replaced; j++)
-			replaced = strcmp(set->certs[j]->name, before->certs[i]->name) == 0;
-		if (!replaced)
-			append(set, cert_reference(before->certs[i]));
+		if (cert->unsaved && find_sorted(set->by_name, n_loaded, cert->name) == NULL)
+			append(set, cert_reference(cert));
 	}
 }
 
@@ -270,7 +348,7 @@ struct cert_set *cert_set_load(const struct config *config, const struct cert_se
 		if (stat(from->chain, &status) == 0 && S_ISDIR(status.st_mode))
 			add_directory(&loading, from);
 		else
-			add_job(&loading, from->chain, from);
+			add_job(&loading, NULL, from->chain, from);
 	}
 	run_threads(&loading, n_threads);
 	for (size_t i = 0; i < loading.n_jobs; i++) {
@@ -293,25 +371,6 @@ struct cert_set *cert_set_load(const struct config *config, const struct cert_se
 	}
 	build_index(set);
 	return set;
-}
-
-static struct cert *find_sorted(struct cert *const *sorted, size_t n, const char *name)
-{
-	size_t low = 0;
-	size_t high = n;
-
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-		const int order = strcmp(sorted[middle]->name, name);
-
-		if (order == 0)
-			return sorted[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
 }
 
 struct cert_set *cert_set_with_all(const struct cert_set *set, struct cert *const *certs, size_t n_certs)

@@ -184,6 +184,13 @@ enum command_result command_set_limit(struct command_call *call)
 	}
 	if (strcmp(call->arguments[1], "configured") == 0) {
 		overrides_clear(overrides, OVERRIDE_LIMIT, name);
+	} else if (strcmp(name, "connections") == 0 && text_number(call->arguments[1], UINT32_MAX, &limit) &&
+		   limit > call->control->config->configured_limits.connections) {
+		answer_error(&call->answer,
+			"the dataplane's tables have room for %llu connections; for more, raise "
+			"limits.connections in the configuration and start the dataplane again",
+			(unsigned long long)call->control->config->configured_limits.connections);
+		return COMMAND_ANSWERED;
 	} else if (text_number(call->arguments[1], UINT32_MAX, &limit) &&
 		   (limit != 0 || strcmp(name, "connections") != 0)) {
 		(void)overrides_set(overrides, OVERRIDE_LIMIT, name, limit);

@@ -23,6 +23,8 @@ struct key_context {
 	EC_GROUP *p256;
 	EC_GROUP *p384;
 	BN_CTX *numbers;
+	EVP_MD *sha256;
+	EVP_MD_CTX *hashing;
 };
 
 static const uint8_t oid_rsa[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01};
@@ -54,7 +56,10 @@ struct key_context *key_context_create(void)
 	context->p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	context->p384 = EC_GROUP_new_by_curve_name(NID_secp384r1);
 	context->numbers = BN_CTX_secure_new();
-	if (context->p256 != NULL && context->p384 != NULL && context->numbers != NULL)
+	context->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	context->hashing = EVP_MD_CTX_new();
+	if (context->p256 != NULL && context->p384 != NULL && context->numbers != NULL &&
+		context->sha256 != NULL && context->hashing != NULL)
 		return context;
 	key_context_destroy(context);
 	return NULL;
@@ -67,7 +72,16 @@ void key_context_destroy(struct key_context *context)
 	EC_GROUP_free(context->p256);
 	EC_GROUP_free(context->p384);
 	BN_CTX_free(context->numbers);
+	EVP_MD_free(context->sha256);
+	EVP_MD_CTX_free(context->hashing);
 	free(context);
+}
+
+bool key_context_hash(struct key_context *context, struct span bytes, uint8_t out_digest[static 32])
+{
+	return EVP_DigestInit_ex(context->hashing, context->sha256, NULL) == 1 &&
+	       EVP_DigestUpdate(context->hashing, bytes.data, bytes.len) == 1 &&
+	       EVP_DigestFinal_ex(context->hashing, out_digest, NULL) == 1;
 }
 
 bool key_is_label(const char *label)

@@ -42,6 +42,10 @@ struct key_context;
 struct key_context *key_context_create(void);
 void key_context_destroy(struct key_context *context);
 
+// SHA-256, without looking the algorithm up again, for which OpenSSL's threads wait for each other. False:
+// OpenSSL has no memory.
+bool key_context_hash(struct key_context *context, struct span bytes, uint8_t out_digest[static 32]);
+
 // Whether a PEM label is that of a private key, encrypted ones included.
 bool key_is_label(const char *label);
 

@@ -87,11 +87,12 @@ static void add_routes(struct text *records, const struct config_port *port, uin
 void publish_start(const struct config *config, struct text *out_records)
 {
 	const struct config_dataplane *dataplane = &config->dataplane;
+	// Tables have the sizes of the configuration, not of what an operator allows at the moment.
 	struct ipc_dataplane record = {.memory_len = dataplane->memory,
 		.n_workers = (uint32_t)dataplane->n_workers,
 		.poll = (uint8_t)dataplane->poll,
 		.huge_pages = (uint8_t)dataplane->huge_pages,
-		.n_connections = (uint32_t)config->limits.connections};
+		.n_connections = (uint32_t)config->configured_limits.connections};
 
 	// The check of the configuration found it; should it be gone by now, the dataplane refuses the
 	// record.

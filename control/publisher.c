@@ -16,7 +16,7 @@ enum {
 
 void publisher_init(struct publisher *publisher, struct control *control)
 {
-	*publisher = (struct publisher){.control = control};
+	*publisher = (struct publisher){.control = control, .link = 1};
 }
 
 static void drop_batch(struct publisher *publisher)
@@ -31,39 +31,6 @@ static void drop_batch(struct publisher *publisher)
 void publisher_destroy(struct publisher *publisher)
 {
 	drop_batch(publisher);
-	free(publisher->sent);
-	publisher->sent = NULL;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	const uint32_t x = *(const uint32_t *)a;
-	const uint32_t y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool was_sent(const struct publisher *publisher, uint32_t id)
-{
-	return publisher->n_sent != 0 &&
-	       bsearch(&id, publisher->sent, publisher->n_sent, sizeof id, compare_ids) != NULL;
-}
-
-// Adds the batch to what was sent. Without memory the process ends, as everywhere in control.
-static void note_sent(struct publisher *publisher)
-{
-	const size_t n = publisher->n_sent + publisher->n_batch;
-
-	if (n > publisher->sent_capacity) {
-		publisher->sent_capacity = 2 * n;
-		publisher->sent = realloc(
-			publisher->sent, publisher->sent_capacity * sizeof *publisher->sent);
-		if (publisher->sent == NULL)
-			abort();
-	}
-	for (size_t i = 0; i < publisher->n_batch; i++)
-		publisher->sent[publisher->n_sent++] = publisher->batch[i]->id;
-	qsort(publisher->sent, publisher->n_sent, sizeof *publisher->sent, compare_ids);
 }
 
 // Takes the next certificates that the dataplane has not got. False: it has all.
@@ -72,7 +39,7 @@ static bool take_batch(struct publisher *publisher)
 	const struct cert_set *certs = publisher->control->certs;
 
 	for (size_t i = 0; i < certs->n_certs && publisher->n_batch < BATCH_MAX; i++) {
-		if (was_sent(publisher, certs->certs[i]->id))
+		if (certs->certs[i]->sent_over == publisher->link)
 			continue;
 		if (publisher->batch == NULL)
 			publisher->batch = calloc(BATCH_MAX, sizeof(struct cert *));
@@ -221,7 +188,8 @@ void publisher_answered(struct publisher *publisher, const char *reason, int fd)
 		return;
 	}
 	if (step == PUBLISHER_CERTIFICATES) {
-		note_sent(publisher);
+		for (size_t i = 0; i < publisher->n_batch; i++)
+			publisher->batch[i]->sent_over = publisher->link;
 		drop_batch(publisher);
 	} else if (step == PUBLISHER_TICKET_KEYS) {
 		publisher->control->ticket_keys.published = true;
@@ -245,7 +213,7 @@ void publisher_link_up(struct publisher *publisher)
 void publisher_link_down(struct publisher *publisher)
 {
 	drop_batch(publisher);
-	publisher->n_sent = 0;
+	publisher->link++;
 	publisher->published = 0;
 	publisher->step = PUBLISHER_IDLE;
 	publisher->reason[0] = '\0';

@@ -36,9 +36,7 @@ struct publisher {
 	bool ticket_keys_wanted; // it may have some from before us
 	bool snapshot_due;
 	bool ticket_keys_due;
-	uint32_t *sent; // ids of certificates that the dataplane has, in ascending order
-	size_t n_sent;
-	size_t sent_capacity;
+	uint64_t link;       // counts links; certificates note which of them carried them
 	struct cert **batch; // certificates on their way, referenced
 	size_t n_batch;
 	uint64_t generation; // of the last snapshot sent

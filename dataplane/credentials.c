@@ -8,8 +8,6 @@
 #include "refusal.h"
 #include "snapshot.h"
 
-#include <openssl/evp.h>
-
 enum {
 	CHUNK_LEN = 8 << 20,
 	BUCKETS = CREDENTIALS_MAX,
@@ -108,6 +106,14 @@ static void leave_chunk(struct credentials *credentials, uint16_t idx)
 		arena_destroy(&chunk->arena);
 }
 
+static void enter_bucket(struct credentials *credentials, struct credential *credential)
+{
+	uint32_t *bucket = bucket_of(credentials, credential->id);
+
+	credential->next = *bucket;
+	*bucket = pool_index(&credentials->entries, credential);
+}
+
 static void leave_bucket(struct credentials *credentials, struct credential *credential)
 {
 	uint32_t *place = bucket_of(credentials, credential->id);
@@ -130,47 +136,80 @@ static void forget(struct credentials *credentials, struct credential *credentia
 	pool_free(&credentials->entries, credential);
 }
 
-// Lays the key out in locked memory.
-static bool load_key(struct credentials *credentials, const struct snapshot_private_key *head,
-	struct span numbers, struct credential *credential)
-{
-	EVP_PKEY *pkey = key_record_read(head, numbers);
-	const size_t len = pkey != NULL ? private_key_footprint(pkey) : 0;
-	void *room = len != 0 ? take_room(credentials, len, &credential->key_chunk) : NULL;
-	bool well = room != NULL && private_key_load_derived((struct mut_span){.data = room, .len = len},
-					    pkey, credentials->lanes, &credential->key) == KEY_OK;
+// Keys of one burst: their entries are made, and become known when all are laid out.
+struct key_burst {
+	struct key_numbers_load loads[KEY_NUMBERS_BURST];
+	struct credential *credentials[KEY_NUMBERS_BURST];
+	unsigned n;
+};
 
-	if (room != NULL && !well)
-		leave_chunk(credentials, credential->key_chunk);
-	EVP_PKEY_free(pkey);
-	return well;
+static bool refuse_key(char *reason, uint32_t id)
+{
+	return refuse(
+		reason, "private keys: that of certificate %u is not one of ours, or memory is short", id);
 }
 
-static bool add_key(struct credentials *credentials, const struct record *record, char *reason)
+static bool is_in_burst(const struct key_burst *burst, const struct credential *credential)
 {
+	for (unsigned i = 0; i < burst->n; i++)
+		if (burst->credentials[i] == credential)
+			return true;
+	return false;
+}
+
+// Makes an entry for the key of a record, with room in locked memory.
+static bool add_to_burst(
+	struct credentials *credentials, const struct record *record, struct key_burst *burst, char *reason)
+{
+	struct key_numbers_load *load = &burst->loads[burst->n];
 	struct snapshot_private_key head;
 	struct credential *credential;
 	struct span numbers;
-	uint32_t *bucket;
 
 	if (record->type != SNAPSHOT_PRIVATE_KEY || !record_split(record, &head, sizeof head, &numbers) ||
 		head.len != numbers.len)
 		return refuse(reason, "private keys: a record that is none");
-	if (head.certificate_id == SNAPSHOT_NONE || find_any(credentials, head.certificate_id) != NULL)
+	credential = find_any(credentials, head.certificate_id);
+	if (head.certificate_id == SNAPSHOT_NONE || (credential != NULL && credential->n_users != 0) ||
+		is_in_burst(burst, credential))
 		return refuse(reason, "private keys: certificate %u has one already", head.certificate_id);
+	// What no snapshot uses came with a message that was refused: it is sent again.
+	if (credential != NULL)
+		forget(credentials, credential);
+	if (!key_record_read(&head, numbers, &load->numbers))
+		return refuse_key(reason, head.certificate_id);
 	credential = pool_alloc(&credentials->entries);
 	if (credential == NULL)
 		return refuse(reason, "private keys: at most %d are possible", CREDENTIALS_MAX);
-	bucket = bucket_of(credentials, head.certificate_id);
-	*credential = (struct credential){.id = head.certificate_id, .next = *bucket};
-	if (!load_key(credentials, &head, numbers, credential)) {
+	*credential = (struct credential){.id = head.certificate_id, .next = POOL_NONE};
+	load->memory.len = key_numbers_footprint(&load->numbers);
+	load->memory.data = take_room(credentials, load->memory.len, &credential->key_chunk);
+	if (load->memory.data == NULL) {
 		pool_free(&credentials->entries, credential);
-		return refuse(reason,
-			"private keys: that of certificate %u is not one of ours, or memory is short",
-			head.certificate_id);
+		return refuse_key(reason, head.certificate_id);
 	}
-	*bucket = pool_index(&credentials->entries, credential);
+	enter_bucket(credentials, credential);
+	burst->credentials[burst->n++] = credential;
 	return true;
+}
+
+// Lays the keys out. What can't be is forgotten again, and what came with it stays until it is swept.
+static bool load_burst(struct credentials *credentials, struct key_burst *burst, char *reason)
+{
+	bool well = true;
+
+	if (burst->n == 0)
+		return true;
+	key_numbers_load_burst(burst->loads, burst->n, credentials->lanes);
+	for (unsigned i = 0; i < burst->n; i++) {
+		burst->credentials[i]->key = burst->loads[i].key;
+		if (burst->loads[i].key != NULL)
+			continue;
+		well = refuse_key(reason, burst->credentials[i]->id);
+		forget(credentials, burst->credentials[i]);
+	}
+	burst->n = 0;
+	return well;
 }
 
 static bool read_chain(
@@ -227,15 +266,20 @@ bool credentials_add_keys(
 	struct credentials *credentials, struct span records, char reason[static IPC_REASON_MAX])
 {
 	struct reader reader = reader_over(records);
+	struct key_burst burst = {.n = 0};
 	struct record record;
 	enum records_status status;
 	bool well = true;
 
-	while (well && (status = records_next(&reader, &record)) == RECORDS_NEXT)
-		well = add_key(credentials, &record, reason);
+	while (well && (status = records_next(&reader, &record)) == RECORDS_NEXT) {
+		well = add_to_burst(credentials, &record, &burst, reason);
+		if (well && burst.n == KEY_NUMBERS_BURST)
+			well = load_burst(credentials, &burst, reason);
+	}
 	if (well && status != RECORDS_END)
 		well = refuse(reason, "private keys: the last record is cut off");
-	return well;
+	// The entries of a burst are loaded also when a later record was refused: none stays without a key.
+	return load_burst(credentials, &burst, reason) && well;
 }
 
 bool credentials_add_certificates(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl.h"
 
+#include "base/assert.h"
 #include "base/passed_fd.h"
 #include "stale_socket.h"
 
@@ -134,7 +135,7 @@ bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request)
 	ssize_t len;
 	int fd;
 
-	if (ctl->control_fd < 0)
+	if (ctl->control_fd < 0 || ctl_is_waiting(ctl))
 		return false;
 	len = passed_fd_receive(ctl->control_fd, &request, sizeof request, &fd);
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
@@ -147,7 +148,7 @@ bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request)
 	if (fault != NULL) {
 		if (fd >= 0)
 			(void)close(fd);
-		(void)ctl_answer(ctl, IPC_REFUSED, 0, fault, -1);
+		ctl_answer(ctl, IPC_REFUSED, 0, fault, -1);
 		ctl_detach(ctl);
 		return false;
 	}
@@ -172,15 +173,32 @@ bool ctl_send(struct ctl *ctl, void *message, size_t len, enum ipc_type type, ui
 	return false;
 }
 
-bool ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd)
+void ctl_reply(struct ctl *ctl, void *message, size_t len, enum ipc_type type, uint32_t id, int fd)
+{
+	SLUICE_ASSERT(len <= sizeof ctl->waiting && !ctl_is_waiting(ctl));
+	if (ctl_send(ctl, message, len, type, id, fd) || ctl->control_fd < 0)
+		return;
+	memcpy(ctl->waiting, message, len);
+	ctl->waiting_len = len;
+	ctl->waiting_fd = fd;
+}
+
+void ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd)
 {
 	struct ipc_refused answer = {0};
 
 	(void)snprintf(answer.reason, sizeof answer.reason, "%s", reason);
-	if (ctl_send(ctl, &answer, sizeof answer, type, id, fd))
-		return true;
-	ctl_detach(ctl);
-	return false;
+	ctl_reply(ctl, &answer, sizeof answer, type, id, fd);
+}
+
+void ctl_send_waiting(struct ctl *ctl)
+{
+	if (!ctl_is_waiting(ctl))
+		return;
+	if (passed_fd_send(ctl->control_fd, ctl->waiting, ctl->waiting_len, ctl->waiting_fd))
+		ctl->waiting_len = 0;
+	else if (errno != EAGAIN && errno != EINTR)
+		ctl_detach(ctl);
 }
 
 void ctl_detach(struct ctl *ctl)
@@ -188,6 +206,7 @@ void ctl_detach(struct ctl *ctl)
 	if (ctl->control_fd >= 0)
 		(void)close(ctl->control_fd);
 	ctl->control_fd = -1;
+	ctl->waiting_len = 0;
 }
 
 void ctl_close(struct ctl *ctl)

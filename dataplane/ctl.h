@@ -14,11 +14,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+enum {
+	CTL_ANSWER_LEN_MAX = sizeof(struct ipc_refused)
+};
+
 struct ctl {
 	int listen_fd;
 	int control_fd; // -1 when no control process is attached
 	const char *path;
 	uid_t owner; // who may attach, beside root: whoever started us
+	// An answer that found no room, because events have filled the socket; its descriptor is borrowed.
+	uint8_t waiting[CTL_ANSWER_LEN_MAX];
+	size_t waiting_len; // 0: there is none
+	int waiting_fd;
 };
 
 // A request that arrived. The descriptor (or -1) belongs to the caller.
@@ -44,8 +52,22 @@ bool ctl_receive(struct ctl *ctl, struct ctl_request *out_request) __attribute__
 // again later), or it is gone (and detached now).
 bool ctl_send(struct ctl *ctl, void *message, size_t len, enum ipc_type type, uint32_t id, int fd);
 
-// An answer that carries a reason; an empty one means done. A control process that can't take it is detached.
-bool ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd);
+// The answer to a request, of at most CTL_ANSWER_LEN_MAX bytes. Where it finds no room it waits until there
+// is some, and so does the descriptor, which must stay open until the next request is received; none is
+// before the answer is on its way.
+void ctl_reply(struct ctl *ctl, void *message, size_t len, enum ipc_type type, uint32_t id, int fd);
+
+// An answer that carries a reason; an empty one means done.
+void ctl_answer(struct ctl *ctl, enum ipc_type type, uint32_t id, const char *reason, int fd);
+
+// Whether an answer waits for room: nothing is received meanwhile, and nothing else should be sent.
+static inline bool ctl_is_waiting(const struct ctl *ctl)
+{
+	return ctl->waiting_len != 0;
+}
+
+// Sends the answer that waits, if there is room now.
+void ctl_send_waiting(struct ctl *ctl);
 
 void ctl_detach(struct ctl *ctl);
 

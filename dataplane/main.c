@@ -55,7 +55,7 @@ static void start(const struct ctl_request *request)
 	struct span records;
 
 	if (process.dataplane.running) {
-		(void)ctl_answer(
+		ctl_answer(
 			&process.ctl, IPC_START_ANSWER, request->id, "this dataplane is running already", -1);
 		return;
 	}
@@ -65,11 +65,11 @@ static void start(const struct ctl_request *request)
 		memfd_unmap(records);
 	}
 	if (well && dataplane_start(&process.dataplane, &decoded, &fatal, reason)) {
-		(void)ctl_answer(
+		ctl_answer(
 			&process.ctl, IPC_START_ANSWER, request->id, "", process.dataplane.counter_page.fd);
 		return;
 	}
-	(void)ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, reason, -1);
+	ctl_answer(&process.ctl, IPC_START_ANSWER, request->id, reason, -1);
 	(void)fprintf(stderr, "sluice-dataplane: not started: %s\n", reason);
 	process.failed = process.stopping = fatal;
 }
@@ -84,8 +84,7 @@ static void answer_hello(const struct ctl_request *request)
 	};
 	int fd = process.dataplane.running ? process.dataplane.counter_page.fd : -1;
 
-	if (!ctl_send(&process.ctl, &answer, sizeof answer, IPC_HELLO_ANSWER, request->id, fd))
-		ctl_detach(&process.ctl);
+	ctl_reply(&process.ctl, &answer, sizeof answer, IPC_HELLO_ANSWER, request->id, fd);
 }
 
 // What may be published while the dataplane runs.
@@ -107,7 +106,7 @@ static void publish(const struct ctl_request *request)
 		well = publication_take_sessions(publication, request->fd, reason);
 	else
 		well = publication_take_snapshot(publication, request->fd, reason);
-	(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, well ? "" : reason, -1);
+	ctl_answer(&process.ctl, IPC_ANSWER, request->id, well ? "" : reason, -1);
 }
 
 static void hand_ticket_keys(const struct ctl_request *request)
@@ -119,7 +118,7 @@ static void hand_ticket_keys(const struct ctl_request *request)
 		reason[0] = '\0';
 		fd = publication_hand_ticket_keys(&process.dataplane.publication, reason);
 	}
-	(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, fd);
+	ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, fd);
 }
 
 static void ask_worker(const struct ctl_request *request)
@@ -129,7 +128,7 @@ static void ask_worker(const struct ctl_request *request)
 				     : "the dataplane has not been started";
 
 	if (reason != NULL)
-		(void)ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, -1);
+		ctl_answer(&process.ctl, IPC_ANSWER, request->id, reason, -1);
 }
 
 static void serve_request(void)
@@ -163,7 +162,7 @@ static void serve_request(void)
 // are full.
 static void forward_events(void)
 {
-	if (!process.dataplane.running || process.ctl.control_fd < 0)
+	if (!process.dataplane.running || process.ctl.control_fd < 0 || ctl_is_waiting(&process.ctl))
 		return;
 	for (int i = 0; i < EVENTS_PER_ROUND; i++) {
 		struct ipc_event message = {0};
@@ -205,13 +204,16 @@ static void run(void)
 		struct pollfd fds[] = {
 			{.fd = process.signal_fd, .events = POLLIN},
 			{.fd = process.ctl.listen_fd, .events = POLLIN},
-			{.fd = process.ctl.control_fd, .events = POLLIN}, // ignored while negative
+			// Ignored while negative.
+			{.fd = process.ctl.control_fd,
+				.events = ctl_is_waiting(&process.ctl) ? POLLOUT : POLLIN},
 		};
 
 		if (poll(fds, 3, wait_ms()) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents != 0)
 			process.stopping = true;
+		ctl_send_waiting(&process.ctl);
 		if (fds[2].revents != 0)
 			serve_request();
 		if (fds[1].revents != 0)
@@ -219,7 +221,8 @@ static void run(void)
 		forward_events();
 		if (process.dataplane.running) {
 			publication_read_mail(&process.dataplane.publication);
-			desk_send(&process.dataplane.publication.desk, &process.ctl);
+			if (!ctl_is_waiting(&process.ctl))
+				desk_send(&process.dataplane.publication.desk, &process.ctl);
 		}
 	}
 }

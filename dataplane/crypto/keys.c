@@ -161,9 +161,15 @@ static EVP_PKEY *scalar_reference(enum key_type type, EVP_PKEY *pkey)
 	return plain;
 }
 
-static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body, bool derived)
+uint64_t private_key_next_serial(void)
 {
 	static _Atomic uint64_t last_serial;
+
+	return atomic_fetch_add(&last_serial, 1) + 1;
+}
+
+static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum select_lanes body, bool derived)
+{
 	enum key_verdict verdict;
 
 	if (is_rsa(key->type))
@@ -174,7 +180,7 @@ static enum key_verdict load(struct private_key *key, EVP_PKEY *pkey, enum selec
 		verdict = load_ecdsa(key, pkey, derived);
 	if (verdict != KEY_OK)
 		return verdict;
-	key->serial = atomic_fetch_add(&last_serial, 1) + 1;
+	key->serial = private_key_next_serial();
 	if (body != SELECT_LANES_SCALAR)
 		return KEY_OK;
 	key->pkey = scalar_reference(key->type, pkey);
@@ -343,13 +349,61 @@ static bool read_plain_spki(struct span spki, struct public_key *out_key)
 	return false;
 }
 
+// An INTEGER that is positive, without the zero that its sign may need. Empty: it is none.
+static struct span next_positive(struct reader *reader)
+{
+	struct span whole;
+	uint8_t tag;
+	const struct span number = next_element(reader, &tag, &whole);
+
+	if (tag != 0x02 || number.len == 0 || (number.data[0] & 0x80) != 0)
+		return (struct span){0};
+	return number.data[0] == 0 ? span_of(number.data + 1, number.len - 1) : number;
+}
+
+// The same for an RSA key of a size of ours (RFC 3279 2.3.1).
+static bool read_rsa_spki(struct span spki, struct public_key *out_key)
+{
+	static const uint8_t algorithm[] = {
+		0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+	struct reader outer = reader_over(spki);
+	struct reader inner;
+	struct span whole;
+	struct span content;
+	struct span modulus;
+	struct span exponent;
+	enum mb_rsa_size size;
+	uint8_t tag;
+
+	inner = reader_over(next_element(&outer, &tag, &whole));
+	content = next_element(&inner, &tag, &whole);
+	if (tag != 0x30 || !span_equal(content, span_of(algorithm, sizeof algorithm)))
+		return false;
+	content = next_element(&inner, &tag, &whole);
+	if (tag != 0x03 || content.len == 0 || content.data[0] != 0 || !reader_done(&inner))
+		return false;
+	outer = reader_over(span_of(content.data + 1, content.len - 1));
+	inner = reader_over(next_element(&outer, &tag, &whole));
+	modulus = next_positive(&inner);
+	exponent = next_positive(&inner);
+	if (tag != 0x30 || !reader_done(&inner) || !reader_done(&outer) || !mb_rsa_size_of(modulus, &size) ||
+		modulus.len != MB_RSA_LEN(size) || exponent.len == 0 || exponent.len > sizeof(uint32_t))
+		return false;
+	*out_key = (struct public_key){.type = KEY_RSA, .len = (uint16_t)modulus.len};
+	memcpy(out_key->bytes, modulus.data, modulus.len);
+	for (size_t i = 0; i < exponent.len; i++)
+		out_key->rsa_exponent = out_key->rsa_exponent << 8 | exponent.data[i];
+	return true;
+}
+
 bool private_key_matches_certificate(const struct private_key *key, struct span certificate)
 {
 	const struct span spki = spki_of(certificate);
 	struct public_key public_key;
 	uint8_t digest[32];
 
-	if (!read_plain_spki(spki, &public_key) && public_key_from_spki(&public_key, spki) != KEY_OK)
+	if (!read_plain_spki(spki, &public_key) && !read_rsa_spki(spki, &public_key) &&
+		public_key_from_spki(&public_key, spki) != KEY_OK)
 		return false;
 	public_key_digest(&public_key, digest);
 	return memcmp(digest, key->public_digest, sizeof digest) == 0;

@@ -55,8 +55,8 @@ unsigned private_key_bits(const struct private_key *key);
 // Longest signature that the key makes.
 size_t private_key_signature_max_len(const struct private_key *key);
 
-// Whether the public key of a certificate (DER) is this key's. Takes about a microsecond for curves;
-// OpenSSL's parser, which RSA keys still need, a hundred times that.
+// Whether the public key of a certificate (DER) is this key's. Takes about a microsecond; OpenSSL's parser,
+// which compressed points and RSA-PSS need, a hundred times that.
 bool private_key_matches_certificate(const struct private_key *key, struct span certificate);
 
 // A hash over secret and public parts, for random_mix. Writes 32 bytes.

@@ -24,3 +24,6 @@ struct private_key {
 		struct mb_rsa_key rsa;
 	};
 };
+
+// For the next key that is loaded.
+uint64_t private_key_next_serial(void);

@@ -289,16 +289,15 @@ def exit_statuses_are_as_told(site):
 def killed_it_comes_back_and_nothing_is_lost(site):
     site.start()
     pid = site.running()['dataplane_pid']
-    with Traffic(site):
-        for command in ('reload', 'rotate ticket-keys', 'new ssl cert x', 'set ssl cert x <<', 'show cert'):
-            operator = Operator(site.socket)
-            operator.send(command)
-            site.kill()
-            operator.close()
-            site.start()
-            info = site.running()
-            assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
-            assert not info['dataplane_configuration_differs']
+    with Traffic(site):  # in the midst of a payload; test_control_kill.py has every kind of change
+        operator = Operator(site.socket)
+        operator.send('set ssl cert x <<')
+        site.kill()
+        operator.close()
+        site.start()
+        info = site.running()
+        assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0, info
+        assert not info['dataplane_configuration_differs']
     # Told to end, it leaves the dataplane alone too.
     assert site.lab.end(site.process) == 0
     assert is_alive(pid)

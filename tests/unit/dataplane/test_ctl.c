@@ -3,6 +3,8 @@
 // The dataplane's end of the control link against a peer that keeps to the rules, and against peers that
 // don't.
 #include "ctl.h"
+
+#include "base/passed_fd.h"
 #include "seam/cmocka_all.h"
 
 #include <fcntl.h>
@@ -232,12 +234,79 @@ static void a_control_that_does_not_read_is_not_waited_for(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+// Returns how many events filled the socket.
+static int fill(void)
+{
+	struct ipc_event event = {0};
+	int n = 0;
+
+	while (n < 100000 && ctl_send(&ctl, &event, sizeof event, IPC_EVENT, 0, -1))
+		n++;
+	assert_in_range(n, 1, 99999);
+	return n;
+}
+
+// Events that a busy dataplane sends must not cost the answer to a request: the link would go down.
+static void an_answer_waits_for_room(void **state)
+{
+	struct ipc_request message = request_of(IPC_HELLO);
+	const int passed = memfd_create("x", 0);
+	struct ctl_request request;
+	struct ipc_refused answer;
+	struct ipc_event event;
+	int fd = attach();
+	const int n = fill();
+	int taken;
+
+	(void)state;
+	ctl_answer(&ctl, IPC_ANSWER, 77, "done", passed);
+	assert_true(ctl.control_fd >= 0 && ctl_is_waiting(&ctl));
+	ctl_send_waiting(&ctl);
+	assert_true(ctl_is_waiting(&ctl));
+	// The next request stays where it is.
+	send_with_fds(fd, &message, sizeof message, NULL, 0);
+	assert_false(ctl_receive(&ctl, &request));
+	for (int i = 0; i < n; i++)
+		assert_int_equal(recv(fd, &event, sizeof event, MSG_DONTWAIT), (ssize_t)sizeof event);
+	ctl_send_waiting(&ctl);
+	assert_false(ctl_is_waiting(&ctl));
+	assert_int_equal(passed_fd_receive(fd, &answer, sizeof answer, &taken), (ssize_t)sizeof answer);
+	assert_int_equal(answer.header.id, 77);
+	assert_string_equal(answer.reason, "done");
+	assert_true(taken >= 0);
+	assert_int_equal(close(taken), 0);
+	assert_true(ctl_receive(&ctl, &request));
+	assert_int_equal(close(passed), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+// Whoever goes away takes the answer that waits along.
+static void an_answer_that_waits_for_the_dead(void **state)
+{
+	struct ctl_request request;
+	int fd = attach();
+
+	(void)state;
+	(void)fill();
+	ctl_answer(&ctl, IPC_ANSWER, 77, "done", -1);
+	assert_true(ctl_is_waiting(&ctl));
+	assert_int_equal(close(fd), 0);
+	ctl_send_waiting(&ctl);
+	assert_int_equal(ctl.control_fd, -1);
+	assert_false(ctl_is_waiting(&ctl));
+	assert_false(ctl_receive(&ctl, &request));
+	assert_int_equal(close(attach()), 0);
+}
+
 static void sending_to_nobody_fails(void **state)
 {
+	struct ipc_event event = {0};
+
 	(void)state;
-	assert_false(ctl_answer(&ctl, IPC_START_ANSWER, 1, "x", -1));
+	ctl_answer(&ctl, IPC_START_ANSWER, 1, "x", -1);
+	assert_false(ctl_is_waiting(&ctl));
 	assert_int_equal(close(attach()), 0);
-	while (ctl_answer(&ctl, IPC_START_ANSWER, 1, "x", -1))
+	while (ctl_send(&ctl, &event, sizeof event, IPC_EVENT, 0, -1))
 		;
 	assert_int_equal(ctl.control_fd, -1);
 }
@@ -255,6 +324,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(surplus_descriptors_are_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_control_that_does_not_read_is_not_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_answer_waits_for_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_answer_that_waits_for_the_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(sending_to_nobody_fails, setup, teardown),
 	};
 
