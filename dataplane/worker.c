@@ -76,6 +76,7 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 	return (struct proxy_setup){
 		.tcp = worker->tcp,
 		.engine = &worker->tls,
+		.lookup = setup->session_lookup,
 		.counters = setup->counters,
 		.tallies = setup->tallies,
 		.holds = worker->holds,

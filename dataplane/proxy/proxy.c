@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "proxy/check.h"
 #include "proxy/forward.h"
+#include "proxy/session_lookup.h"
 
 enum {
 	EVENTS_BURST = 64,
@@ -31,6 +32,7 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 
 	*proxy = (struct proxy){.tcp = setup->tcp,
 		.engine = setup->engine,
+		.lookup = setup->lookup,
 		.counters = setup->counters,
 		.small_pool = setup->small_pool,
 		.record_pool = setup->record_pool,
@@ -40,6 +42,8 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	list_init(&proxy->active);
 	timer_wheel_init(&proxy->wheel, now_us);
 	proxy->preamble_worker.counters = setup->counters;
+	if (setup->lookup != NULL)
+		setup->engine->finder = session_lookup_finder(setup->lookup, setup->engine->worker_idx);
 	proxy->batch = forward_init(arena);
 	proxy->facts = arena_alloc(arena, setup->n_pairs * sizeof(struct pair_facts), ARENA_ALIGN);
 	proxy->spans = arena_alloc(arena, SPANS_LEN, ARENA_ALIGN);
@@ -173,28 +177,46 @@ static uint32_t run_timers(struct proxy *proxy)
 	return n;
 }
 
+// What a client's handshake waited for is there.
+static void resume(struct proxy *proxy, struct tls_handshake *handshake)
+{
+	struct leg *leg = tls_handshake_owner(handshake);
+
+	leg->tls_status = (uint8_t)tls_handshake_resume(handshake);
+	pair_activate(proxy, pair_of(leg));
+}
+
 void proxy_lanes(struct proxy *proxy)
 {
 	struct lane_request *request;
 
-	while ((request = lanes_pop_completed(proxy->engine->crypto->lanes)) != NULL) {
-		struct leg *leg = tls_handshake_owner(request->owner);
+	while ((request = lanes_pop_completed(proxy->engine->crypto->lanes)) != NULL)
+		resume(proxy, request->owner);
+}
 
-		leg->tls_status = (uint8_t)tls_handshake_resume(request->owner);
-		pair_activate(proxy, pair_of(leg));
+// Other workers' questions about our sessions, and their answers to ours.
+static uint32_t look_up_sessions(struct proxy *proxy)
+{
+	struct tls_handshake *handshake;
+	uint32_t n;
+
+	if (proxy->lookup == NULL)
+		return 0;
+	n = session_lookup_serve(proxy->lookup, proxy->engine);
+	counter_add(proxy->counters, COUNTER_PROXY_SESSIONS_ASKED, n);
+	while ((handshake = session_lookup_next(proxy->lookup, proxy->engine)) != NULL) {
+		resume(proxy, handshake);
+		n++;
 	}
+	return n;
 }
 
 void proxy_verified(struct proxy *proxy, struct tls_reference who, const struct tls_verify_answer *answer)
 {
 	struct tls_handshake *handshake = tls_handshake_verified(proxy->engine, who, answer);
-	struct leg *leg;
 
-	if (handshake == NULL) // its client has gone
-		return;
-	leg = tls_handshake_owner(handshake);
-	leg->tls_status = (uint8_t)tls_handshake_resume(handshake);
-	pair_activate(proxy, pair_of(leg));
+	if (handshake != NULL) // otherwise its client has gone
+		resume(proxy, handshake);
 }
 
 uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
@@ -205,6 +227,7 @@ uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
 	proxy->preamble_worker.now_us = now_us;
 	proxy->unfinished = false;
 	n = take_events(proxy);
+	n += look_up_sessions(proxy);
 	n += run_timers(proxy);
 	n += checks_begin(proxy);
 	n += forward_run(proxy);

@@ -22,6 +22,7 @@ struct log_ring;
 struct pair;
 struct pair_facts;
 struct rte_mempool;
+struct session_lookup;
 
 enum {
 	PROXY_SMALL_LEN = 2048,     // data room of small_pool's buffers, at least
@@ -33,6 +34,7 @@ enum {
 struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
+	struct session_lookup *lookup; // NULL: sessions of other workers are not looked for
 	struct counters *counters;
 	struct tallies tallies;   // NULLs: nobody wants to see them
 	struct terms_holds holds; // NULLs: terms are there for ever, and all have index 0
@@ -62,6 +64,7 @@ struct proxy_use {
 struct proxy {
 	struct tcp *tcp;
 	struct tls_engine *engine;
+	struct session_lookup *lookup;
 	struct counters *counters;
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
