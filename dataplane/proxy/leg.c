@@ -9,6 +9,7 @@
 
 enum {
 	RECORD_PIECES = 16, // that nearly always hold a record
+	HELLO_MAX = 8192,   // of a ClientHello that is waited for as a whole
 	CONTENT_MAX = 512,  // of a record that is not application data and lies in pieces
 };
 
@@ -133,6 +134,20 @@ static struct tls_stream stream_of(struct proxy *proxy, uint32_t n)
 static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn *conn)
 {
 	return stream_of(proxy, tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX));
+}
+
+bool leg_awaits_hello(struct proxy *proxy, const struct leg *leg)
+{
+	struct tls_stream stream = whole_stream(proxy, conn_of(proxy, leg));
+	uint8_t header[TLS_RECORD_HEADER_LEN];
+	size_t len = tls_stream_len(stream), record_len;
+
+	if (leg_is(leg, LEG_FIN_SEEN) || len == 0)
+		return false;
+	if (tls_stream_copy(stream, 0, header, sizeof header) != sizeof header)
+		return header[0] == TLS_CONTENT_HANDSHAKE;
+	record_len = sizeof header + ((size_t)header[3] << 8 | header[4]);
+	return header[0] == TLS_CONTENT_HANDSHAKE && record_len <= HELLO_MAX && len < record_len;
 }
 
 bool leg_will_resume(struct proxy *proxy, const struct leg *leg)

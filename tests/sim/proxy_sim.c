@@ -136,9 +136,16 @@ static void make_flow(struct flow *flow)
 
 // --- the end ---
 
+// Whether admission has let everything in that the flow asks for. The sessions of other workers are not
+// looked at before.
+static bool is_admitted(const struct flow *flow)
+{
+	return !sim.limited || !flow->has_tls || (flow->offers && flow->config != &client_configs[2]);
+}
+
 static bool orderly(const struct flow *flow)
 {
-	return sim.backends_die_us == 0 &&
+	return sim.backends_die_us == 0 && is_admitted(flow) &&
 	       (flow->client.mood == MOOD_ORDERLY || flow->client.mood == MOOD_STALLS) &&
 	       (flow->backend.mood == MOOD_ORDERLY || flow->backend.mood == MOOD_STALLS);
 }
@@ -182,6 +189,7 @@ static void check_flow(const struct flow *flow)
 	if (flow->offers && !flow->tls.handshaking && !flow->tls.failed) {
 		SLUICE_ASSERT(flow->tls.report.resumed);
 		sim_totals.n_resumed_by_id += flow->config == &client_configs[2];
+		sim_totals.n_starttls_resumed += sim.limited && flow->mail != MAIL_NONE;
 	}
 	if (!orderly(flow))
 		return;
@@ -314,6 +322,9 @@ static void check_totals(void)
 	SLUICE_ASSERT(totals->by_others[COUNTER_TCP_MTU_LOWERED] != 0);
 	SLUICE_ASSERT(totals->counters[COUNTER_PROXY_SESSIONS_ASKED] != 0 && totals->n_resumed_by_id != 0);
 	SLUICE_ASSERT(totals->n_stalls != 0 && totals->n_misdirected != 0 && totals->n_told != 0);
+	SLUICE_ASSERT(totals->counters[COUNTER_PROXY_ADMISSION_GLOBAL_RATE] != 0 &&
+		      totals->counters[COUNTER_PROXY_ADMISSION_SOURCE_RATE] != 0 &&
+		      totals->n_starttls_resumed != 0);
 	SLUICE_ASSERT(totals->n_reloads != 0 && totals->n_waits != 0 && totals->n_shared != 0);
 	SLUICE_ASSERT(totals->counters[COUNTER_TCP_COOKIE_ACCEPTED] != 0);
 }

@@ -35,7 +35,9 @@ static struct {
 	uint32_t stall_ppm; // of turns after which a worker stands still for a while
 	uint32_t check_interval_us;
 	uint32_t n_servers; // of the first pool: with the second one that is dead
-	uint32_t n_tell;    // of so many turns, one after which a router complains
+	struct admission_limits limits;
+	uint64_t begin_us;
+	uint32_t n_tell; // of so many turns, one after which a router complains
 	struct {
 		uint32_t worker_idx;
 		struct tcp_handle handle;
@@ -66,6 +68,17 @@ void workers_draw(void)
 	plan.reload_us = sim_chance(40) ? ONE_OF(1000, 20000, 300000) : 0;
 	plan.check_interval_us = sim_chance(30) ? 200000 : 0;
 	plan.n_servers = sim_chance(30) ? 2 : 1;
+	sim.limited = !sim.calm && sim_chance(20);
+	if (!sim.limited)
+		return;
+	// Of all, or of the one source that there is.
+	if (sim_chance(50))
+		plan.limits = (struct admission_limits){.handshakes_per_second = 1, .handshakes_burst = 1};
+	else
+		plan.limits = (struct admission_limits){
+			.source_handshakes_per_second = 1, .source_handshakes_burst = 2};
+	plan.limits.resumptions_pending = 16;
+	plan.limits.handshakes_pending = ONE_OF(0, 2);
 }
 
 // --- snapshots ---
@@ -204,6 +217,7 @@ static void open_worker(uint32_t idx)
 		.n_preambles = 8,
 		.n_redirects = 4,
 		.n_sources = 64,
+		.limits = plan.limits,
 		.holds = {.listeners = worker->listener_holds, .servers = &worker->server_hold},
 		.upstream = {.n_pools = BACKENDS, .n_servers = 5}};
 
@@ -225,6 +239,7 @@ void workers_open(void)
 	struct routing_rule rules[] = {{.listener_idx = 0, .backend_idx = sim_chance(25) ? V6_BACKEND : 0}};
 	uint32_t rule_idx;
 
+	plan.begin_us = clock_now_us();
 	make_terms();
 	SLUICE_ASSERT(arena_init(&plan.arena, session_lookup_footprint(sim.n_workers) + 65536));
 	SLUICE_ASSERT(routing_build(&plan.routes, &plan.arena, rules, 1, &rule_idx) == ROUTING_OK);
@@ -324,6 +339,23 @@ static void check_pairs(struct sim_worker *worker)
 	}
 }
 
+// No more full handshakes than a source and all sources together may have had by now. The world is two
+// sources.
+static void check_limits(const struct sim_worker *worker)
+{
+	const struct admission_limits *limits = &plan.limits;
+	uint64_t n_full = counter_get(&worker->stack->counters, COUNTER_PROXY_HANDSHAKES_FULL);
+	uint64_t seconds = (clock_now_us() - plan.begin_us) / 1000000;
+
+	if (!sim.limited)
+		return;
+	if (limits->handshakes_per_second != 0)
+		SLUICE_ASSERT(n_full <= limits->handshakes_burst + seconds);
+	else
+		SLUICE_ASSERT(n_full <= 2 * (limits->source_handshakes_burst + seconds));
+	SLUICE_ASSERT(worker->proxy.n_handshakes <= limits->resumptions_pending);
+}
+
 static bool was_told(uint32_t worker_idx, const struct leg *leg)
 {
 	for (uint32_t i = 0; i < sim.n_told; i++)
@@ -405,6 +437,7 @@ void workers_turn(uint32_t idx)
 	(void)proxy_turn(&worker->proxy, clock_now_us());
 	tcp_check_invariants(worker->stack->tcp);
 	check_pairs(worker);
+	check_limits(worker);
 	take_events(worker);
 	if (plan.n_tell != 0 && sim_below(plan.n_tell) == 0)
 		send_and_tell(idx);
@@ -486,6 +519,9 @@ static void check_worker(struct sim_worker *worker)
 			      counter_get(counters, COUNTER_PROXY_HANDSHAKES_RESUMED));
 	SLUICE_ASSERT(worker->n_events[LOG_EVENT_TLS_FAILURE] ==
 		      counter_get(counters, COUNTER_PROXY_HANDSHAKES_FAILED));
+	SLUICE_ASSERT(counter_get(counters, COUNTER_MAIL_SMTP_STARTED) ==
+		      counter_get(counters, COUNTER_MAIL_SMTP_USED) +
+			      counter_get(counters, COUNTER_MAIL_SMTP_FAILED));
 	SLUICE_ASSERT(counter_get(counters, COUNTER_PROXY_EVENTS_DROPPED) == 0);
 }
 

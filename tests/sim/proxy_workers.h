@@ -41,7 +41,8 @@ struct sim_worker {
 struct sim_totals {
 	uint64_t counters[N_COUNTERS];
 	uint64_t by_others[N_COUNTERS]; // of the workers beside worker 0
-	uint64_t n_reloads, n_waits, n_shared, n_stalls, n_misdirected, n_told, n_resumed_by_id;
+	uint64_t n_reloads, n_waits, n_shared, n_stalls, n_misdirected, n_told, n_resumed_by_id,
+		n_starttls_resumed;
 };
 
 extern struct sim_totals sim_totals;

@@ -89,6 +89,7 @@ struct sim {
 	struct sim_worker workers[TWIN_WORKERS_MAX];
 	uint32_t n_workers;
 	bool calm;       // nothing is harmed, nobody misbehaves: what happens is exactly known
+	bool limited;    // admission may refuse handshakes that resume nothing
 	uint32_t n_told; // connections that were told TOLD_MTU
 };
 
