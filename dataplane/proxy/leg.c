@@ -248,9 +248,7 @@ static void fail(struct proxy *proxy, struct leg *leg)
 // A record in more pieces than a job takes: copied, and opened in a buffer of ours.
 static bool gather(struct proxy *proxy, struct tcp_conn *conn, struct leg_opening *opening)
 {
-	uint32_t len = opening->record.wire_len, copied = 0;
-	uint32_t n_pieces;
-	struct tcp_piece *pieces = proxy->pieces;
+	size_t len = opening->record.wire_len;
 	uint8_t *bytes;
 
 	opening->mbuf = rte_pktmbuf_alloc(proxy->record_pool);
@@ -259,14 +257,7 @@ static bool gather(struct proxy *proxy, struct tcp_conn *conn, struct leg_openin
 		return false;
 	}
 	bytes = rte_pktmbuf_mtod(opening->mbuf, uint8_t *);
-	n_pieces = tcp_peek(conn, pieces, PROXY_PIECES_MAX);
-	for (uint32_t i = 0; i < n_pieces && copied < len; i++) {
-		uint32_t n = pieces[i].len < len - copied ? pieces[i].len : len - copied;
-
-		memcpy(bytes + copied, pieces[i].data, n);
-		copied += n;
-	}
-	SLUICE_ASSERT(copied == len);
+	SLUICE_ASSERT(tls_stream_copy(whole_stream(proxy, conn), 0, bytes, len) == len);
 	opening->inputs[0] = span_of(
 		bytes + opening->record.cipher_off, tls_record_cipher_len(&opening->record));
 	opening->outputs[0] = (struct mut_span){

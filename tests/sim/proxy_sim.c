@@ -117,7 +117,7 @@ static void make_flow(struct flow *flow)
 	flow->backend.n_to_send = sim_chance(10) ? 0 : sim_below(ONE_OF(10, 3000, 300000));
 	if (!sim.calm)
 		choose_moods(flow);
-	flow->trickles = flow->has_tls && sim_chance(15);
+	flow->trickles = flow->has_tls && (sim.shuffled || sim_chance(15));
 	if (flow->trickles)
 		flow->client.n_to_send = 4 + sim_below(20000);
 	if (sim_chance(20) && flow->client.mood < MOOD_CUTS) {
@@ -193,8 +193,11 @@ static void check_flow(const struct flow *flow)
 	}
 	if (!orderly(flow))
 		return;
-	if (flow->client.broken || flow->client.n_received != flow->backend.n_to_send)
+	if (flow->client.broken || flow->backend.broken ||
+		flow->client.n_received != flow->backend.n_to_send) {
 		describe_flow(flow);
+		workers_describe();
+	}
 	SLUICE_ASSERT(!flow->client.broken && !flow->backend.broken);
 	SLUICE_ASSERT(flow->client.n_received == flow->backend.n_to_send);
 	SLUICE_ASSERT(flow->backend.n_received == flow->client.n_to_send);
@@ -268,6 +271,11 @@ static void draw(uint64_t seed)
 	sim.options = (struct twin_options){.seed = seed,
 		.mtu = (uint16_t)ONE_OF(1280, 1500, 1500),
 		.wire = {random_wire(), random_wire()}};
+	sim.shuffled = !sim.calm && sim_chance(5);
+	if (sim.shuffled) {
+		sim.options.wire[0].reorder_ppm = 500000;
+		sim.options.wire[0].reorder_us = 5000;
+	}
 	if (!sim.calm && sim_chance(20))
 		sim.options.corrupt_ppm = ONE_OF(500, 5000);
 	sim.options.tcp[0] = random_tcp(0);

@@ -15,6 +15,7 @@
 enum {
 	LOG_EVENTS = 256,
 	N_BUFFERS = 2047,
+	PATIENCE_US = 60 * 1000 * 1000,
 	TOLD_MAX = 64 // connections of a seed that hear of a smaller packet size
 };
 
@@ -97,6 +98,8 @@ static void make_terms(void)
 		terms->log_handshakes = terms->log_connections = true;
 		(void)snprintf(terms->name, sizeof terms->name, "listener %u", ports[i]);
 		listener_timeouts_default(&terms->timeouts);
+		// Some wires lose three SYNs in a row.
+		terms->timeouts.connect_us = terms->timeouts.handshake_us = PATIENCE_US;
 		preamble_config_default(&terms->preamble, PREAMBLE_SMTP);
 		terms->preamble.security = PREAMBLE_ENCRYPT;
 	}
@@ -471,20 +474,52 @@ bool workers_idle(void)
 	return true;
 }
 
+static void describe_worker(uint32_t idx)
+{
+	const struct sim_worker *worker = &sim.workers[idx];
+	const struct pool *pairs = &worker->proxy.pairs;
+
+	for (uint32_t i = 0; i < pairs->n_items; i++) {
+		const struct pair *pair = pool_at(pairs, i);
+
+		if (pool_in_use(pairs, i))
+			fprintf(stderr, "worker %u, pair %u: phase %d flags %x %x opened %u %u\n", idx, i,
+				pair->phase, pair->legs[0].flags, pair->legs[1].flags,
+				pair->legs[0].opened_len, pair->legs[1].opened_len);
+	}
+}
+
+static void describe_counters(const char *who, const struct counters *counters)
+{
+	for (uint32_t id = 0; id < COUNTER_PROXY_HANDSHAKE_US; id++) {
+		uint64_t n = counter_get(counters, (enum counter)id);
+
+		if (n != 0)
+			fprintf(stderr, "%s: %llu %s\n", who, (unsigned long long)n,
+				counter_name((enum counter)id));
+	}
+}
+
 void workers_describe(void)
 {
 	fprintf(stderr, "%u workers, rss %d\n", sim.n_workers, sim.options.rss);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct port_mem_wire *wire = &sim.options.wire[i];
+		struct port_mem_stats stats;
+
+		port_mem_wire_stats(sim.twin.stacks[i].wire_end, &stats);
+		fprintf(stderr, "side %u sends: %u ppm lost, %u us, %llu sent, %llu lost, %llu no room\n", i,
+			wire->loss_ppm, wire->delay_us, (unsigned long long)stats.sent,
+			(unsigned long long)stats.lost,
+			(unsigned long long)(stats.queue_full + stats.no_mbuf));
+	}
+	describe_counters("world", &sim.twin.stacks[0].counters);
 	for (uint32_t i = 0; i < sim.n_workers; i++) {
-		const struct proxy *proxy = &sim.workers[i].proxy;
+		char who[16];
 
-		for (uint32_t k = 0; k < proxy->pairs.n_items; k++) {
-			const struct pair *pair = pool_at(&proxy->pairs, k);
-
-			if (pool_in_use(&proxy->pairs, k))
-				fprintf(stderr, "worker %u, pair %u: phase %d flags %x %x opened %u %u\n", i,
-					k, pair->phase, pair->legs[0].flags, pair->legs[1].flags,
-					pair->legs[0].opened_len, pair->legs[1].opened_len);
-		}
+		(void)snprintf(who, sizeof who, "worker %u", i);
+		describe_worker(i);
+		describe_counters(who, &sim.workers[i].stack->counters);
 	}
 }
 

@@ -223,11 +223,11 @@ static void client_read(struct flow *flow)
 static void client_write(struct flow *flow)
 {
 	struct peer *client = &flow->client;
-	uint8_t bytes[CHUNK_MAX];
+	uint8_t bytes[RECORD_MAX];
 
 	while (streams(flow) && client->n_sent < client->n_to_send) {
 		uint32_t left = client->n_to_send - client->n_sent;
-		uint32_t len = 1 + sim_below(CHUNK_MAX);
+		uint32_t len = 1 + sim_below(sim.shuffled && flow->has_tls ? RECORD_MAX : CHUNK_MAX);
 
 		len = len < left ? len : left;
 		fill(flow, true, client->n_sent, bytes, len);

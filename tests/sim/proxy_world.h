@@ -13,6 +13,7 @@ enum {
 	FLOWS_MAX = 8,
 	APP_BUFFER_LEN = 17000,
 	CHUNK_MAX = 4000,
+	RECORD_MAX = 16000,
 	TRICKLE = 60, // bytes of a client's segment: a record in more pieces than an AEAD job takes
 	TLS_OUT_MAX = 32 * 1024,
 	TOLD_MTU = 1000 // what a router on the way lets through
@@ -89,6 +90,7 @@ struct sim {
 	struct sim_worker workers[TWIN_WORKERS_MAX];
 	uint32_t n_workers;
 	bool calm;       // nothing is harmed, nobody misbehaves: what happens is exactly known
+	bool shuffled;   // clients' small segments arrive in a wild order: records in many pieces
 	bool limited;    // admission may refuse handshakes that resume nothing
 	uint32_t n_told; // connections that were told TOLD_MTU
 };
