@@ -166,7 +166,7 @@ def client_certificates_are_verified(laboratory):
     for version in ('1.3', '1.2'):
         header = try_it(alice, version=version)
         assert (header['client'], header['verify'], header[0x22], header[0x02]) == (7, 0, b'alice', b'proxy.test'), header
-        assert header[0x21] == f'TLSv{version}'.encode() and header[0x25] == b'EC256' and header[0x26] in (b'x25519', b'X25519', b'secp256r1'), header
+        assert header[0x21] == f'TLSv{version}'.encode() and (header[0x24], header[0x25]) == (b'SHA256', b'EC256') and header[0x26] in (b'x25519', b'X25519', b'secp256r1'), header
         assert try_it(bob, version=version)[0x22] == b'bob'
         assert try_it(mallory, version=version) == 'unknown_ca'
         assert try_it(server, version=version) == 'unsupported_certificate'
