@@ -164,6 +164,32 @@ static const char *cut_reason(const struct pair *pair)
 		       : "abandoned";
 }
 
+// A worker's part of a listener's limit.
+static uint32_t share_of(const struct proxy *proxy, uint32_t limit)
+{
+	return (uint32_t)(((uint64_t)limit + proxy->n_workers - 1) / proxy->n_workers);
+}
+
+static struct admission_rate *rate_of(const struct proxy *proxy, const struct listener_terms *terms)
+{
+	return &proxy->listener_rates[terms->tally_idx];
+}
+
+static enum admission_verdict admit_handshake(struct proxy *proxy, const struct pair *pair)
+{
+	uint32_t per_second = share_of(proxy, pair->terms->limits.handshakes_per_second);
+	struct admission_rate *rate = rate_of(proxy, pair->terms);
+	enum admission_verdict verdict;
+
+	if (!pair->resumes && !admission_rate_affords(rate, per_second, proxy->now_us))
+		return ADMISSION_LISTENER_RATE;
+	verdict = admission_handshake(
+		&proxy->admission, &pair->ticket, pair->resumes, proxy->n_handshakes, proxy->now_us);
+	if (verdict == ADMISSION_ADMITTED && !pair->resumes)
+		admission_rate_pay(rate, per_second, proxy->now_us);
+	return verdict;
+}
+
 void pair_note_session(struct proxy *proxy, struct pair *pair)
 {
 	const struct tls_handshake_report *report = leg_report(proxy, &pair->legs[PAIR_CLIENT]);
@@ -192,8 +218,11 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 	proxy_log_session(proxy, pair);
 	// A ticket that opened and was of no use after all pays like a full handshake, as far as there is
 	// credit.
-	if (pair->resumes && !report->resumed)
+	if (pair->resumes && !report->resumed) {
 		(void)!admission_handshake(&proxy->admission, &pair->ticket, false, 0, proxy->now_us);
+		admission_rate_pay(rate_of(proxy, pair->terms),
+			share_of(proxy, pair->terms->limits.handshakes_per_second), proxy->now_us);
+	}
 }
 
 void pair_note_failure(struct proxy *proxy, struct pair *pair)
@@ -315,13 +344,13 @@ enum pair_hello pair_begin_handshake(struct proxy *proxy, struct pair *pair)
 	if (!leg_has_input(proxy, client))
 		return PAIR_HELLO_AWAITED;
 	pair->resumes = false;
-	if (admission_asks_resumption(&proxy->admission, proxy->n_handshakes)) {
+	if (pair->terms->limits.handshakes_per_second != 0 ||
+		admission_asks_resumption(&proxy->admission, proxy->n_handshakes)) {
 		if (leg_awaits_hello(proxy, client))
 			return PAIR_HELLO_AWAITED;
 		pair->resumes = leg_will_resume(proxy, client);
 	}
-	verdict = admission_handshake(
-		&proxy->admission, &pair->ticket, pair->resumes, proxy->n_handshakes, proxy->now_us);
+	verdict = admit_handshake(proxy, pair);
 	if (verdict != ADMISSION_ADMITTED) {
 		refuse_handshake(proxy, pair, verdict);
 		return PAIR_HELLO_REFUSED;
@@ -370,6 +399,17 @@ static struct pair *refuse(struct proxy *proxy, const struct proxy_listener *lis
 	return NULL;
 }
 
+static bool listener_is_full(const struct proxy *proxy, const struct listener_terms *terms)
+{
+	const struct tally_listener_row *row = &proxy->listener_tallies[terms->tally_idx];
+	uint64_t n_begun = atomic_load_explicit(
+		&row->values[TALLY_LISTENER_CONNECTIONS], memory_order_relaxed);
+	uint64_t n_ended = atomic_load_explicit(&row->values[TALLY_LISTENER_CLOSED], memory_order_relaxed);
+
+	return terms->limits.connections != 0 &&
+	       n_begun - n_ended >= share_of(proxy, terms->limits.connections);
+}
+
 // A place for a connection that may have one.
 static struct pair *admit(struct proxy *proxy, const struct proxy_listener *listener,
 	const struct proxy_addresses *addresses, struct admission_ticket *out_ticket)
@@ -379,6 +419,8 @@ static struct pair *admit(struct proxy *proxy, const struct proxy_listener *list
 
 	if (listener->accepts_proxy && !listener_trusts(listener, &addresses->client_addr))
 		return refuse(proxy, listener, addresses, COUNTER_PROXY_HEADER_UNTRUSTED);
+	if (listener_is_full(proxy, listener->terms))
+		return refuse(proxy, listener, addresses, COUNTER_PROXY_ADMISSION_LISTENER_CONNECTIONS);
 	verdict = admission_connect(&proxy->admission, &addresses->client_addr, proxy->now_us, out_ticket);
 	if (verdict != ADMISSION_ADMITTED)
 		return refuse(proxy, listener, addresses, refusal_counters[verdict]);

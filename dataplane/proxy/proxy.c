@@ -14,6 +14,11 @@ enum {
 	ARENA_ALIGN = 64
 };
 
+static size_t n_listener_rows(const struct proxy_setup *setup)
+{
+	return setup->tallies.listeners != NULL ? TALLY_LISTENERS : 1;
+}
+
 size_t proxy_footprint(const struct proxy_setup *setup)
 {
 	return pool_footprint(setup->n_pairs, sizeof(struct pair)) +
@@ -23,7 +28,8 @@ size_t proxy_footprint(const struct proxy_setup *setup)
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
 	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 6 * (size_t)ARENA_ALIGN +
-	       sizeof(struct tally_listener_row) + sizeof(uint32_t);
+	       sizeof(struct tally_listener_row) + sizeof(uint32_t) +
+	       n_listener_rows(setup) * sizeof(struct admission_rate) + ARENA_ALIGN;
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
@@ -38,6 +44,7 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 		.record_pool = setup->record_pool,
 		.log = {.ring = setup->log},
 		.source_key = setup->source_key,
+		.n_workers = setup->n_workers != 0 ? setup->n_workers : 1,
 		.now_us = now_us};
 	list_init(&proxy->active);
 	timer_wheel_init(&proxy->wheel, now_us);
@@ -51,11 +58,14 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	proxy->listener_tallies = setup->tallies.listeners;
 	if (proxy->listener_tallies == NULL)
 		proxy->listener_tallies = arena_alloc(arena, sizeof *proxy->listener_tallies, ARENA_ALIGN);
+	proxy->listener_rates = arena_alloc(
+		arena, n_listener_rows(setup) * sizeof *proxy->listener_rates, ARENA_ALIGN);
 	proxy->listener_holds = setup->holds.listeners;
 	if (proxy->listener_holds == NULL)
 		proxy->listener_holds = arena_alloc(arena, sizeof *proxy->listener_holds, ARENA_ALIGN);
-	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL &&
-	       proxy->facts != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
+	well = proxy->listener_tallies != NULL && proxy->listener_rates != NULL &&
+	       proxy->listener_holds != NULL && proxy->batch != NULL && proxy->facts != NULL &&
+	       proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
 	       pool_init(&proxy->tls_conns, arena, setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&

@@ -41,6 +41,7 @@ struct proxy_setup {
 	struct log_ring *log;     // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
+	uint32_t n_workers; // that listeners' limits are divided between; 0: 1
 	uint32_t n_pairs;
 	uint32_t n_preambles;
 	uint32_t n_redirects;
@@ -69,6 +70,7 @@ struct proxy {
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	struct tally_listener_row *listener_tallies;
+	struct admission_rate *listener_rates; // by the same index
 	_Atomic uint32_t *listener_holds;
 	struct proxy_use uses[PROXY_CONFIGS_MAX];
 	struct proxy_use *use; // of the snapshot in force
@@ -87,6 +89,7 @@ struct proxy {
 	struct proxy_log log;
 	uint64_t now_us;
 	uint64_t source_key;
+	uint32_t n_workers;
 	uint32_t n_handshakes; // under way
 	bool unfinished;       // buffers were short, or the turn's bound was reached: the active stay active
 	struct forward_batch *batch;

@@ -332,6 +332,7 @@ static void check_totals(void)
 	SLUICE_ASSERT(totals->n_stalls != 0 && totals->n_misdirected != 0 && totals->n_told != 0);
 	SLUICE_ASSERT(totals->counters[COUNTER_PROXY_ADMISSION_GLOBAL_RATE] != 0 &&
 		      totals->counters[COUNTER_PROXY_ADMISSION_SOURCE_RATE] != 0 &&
+		      totals->counters[COUNTER_PROXY_ADMISSION_LISTENER_RATE] != 0 &&
 		      totals->n_starttls_resumed != 0);
 	SLUICE_ASSERT(totals->n_reloads != 0 && totals->n_waits != 0 && totals->n_shared != 0);
 	SLUICE_ASSERT(totals->counters[COUNTER_TCP_COOKIE_ACCEPTED] != 0);

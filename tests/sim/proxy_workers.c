@@ -37,6 +37,7 @@ static struct {
 	uint32_t check_interval_us;
 	uint32_t n_servers; // of the first pool: with the second one that is dead
 	struct admission_limits limits;
+	uint32_t listener_per_second;
 	uint64_t begin_us;
 	uint32_t n_tell; // of so many turns, one after which a router complains
 	struct {
@@ -72,9 +73,11 @@ void workers_draw(void)
 	sim.limited = !sim.calm && sim_chance(20);
 	if (!sim.limited)
 		return;
-	// Of all, or of the one source that there is.
-	if (sim_chance(50))
+	// Of all, of the listeners, whose row of counters is one, or of a source.
+	if (sim_chance(30))
 		plan.limits = (struct admission_limits){.handshakes_per_second = 1, .handshakes_burst = 1};
+	else if (sim_chance(50))
+		plan.listener_per_second = 1;
 	else
 		plan.limits = (struct admission_limits){
 			.source_handshakes_per_second = 1, .source_handshakes_burst = 2};
@@ -100,6 +103,7 @@ static void make_terms(void)
 		listener_timeouts_default(&terms->timeouts);
 		// Some wires lose three SYNs in a row.
 		terms->timeouts.connect_us = terms->timeouts.handshake_us = PATIENCE_US;
+		terms->limits.handshakes_per_second = plan.listener_per_second;
 		preamble_config_default(&terms->preamble, PREAMBLE_SMTP);
 		terms->preamble.security = PREAMBLE_ENCRYPT;
 	}
@@ -352,8 +356,8 @@ static void check_limits(const struct sim_worker *worker)
 
 	if (!sim.limited)
 		return;
-	if (limits->handshakes_per_second != 0)
-		SLUICE_ASSERT(n_full <= limits->handshakes_burst + seconds);
+	if (limits->handshakes_per_second != 0 || plan.listener_per_second != 0)
+		SLUICE_ASSERT(n_full <= 1 + seconds);
 	else
 		SLUICE_ASSERT(n_full <= 2 * (limits->source_handshakes_burst + seconds));
 	SLUICE_ASSERT(worker->proxy.n_handshakes <= limits->resumptions_pending);
