@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kills a process at the Nth moment from now on at which one of its threads enters or leaves a system call, so
-// that a test can let it die at every place where what it did so far can be seen by others.
+// Kills a process at the Nth moment from now on at which one of its threads enters or leaves a system call,
+// so that a test can let it die at every place where what it did so far can be seen by others.
 //
 //     kill-at-call PID N     prints "ready" when it counts; ends with the process, or by SIGTERM
 #include <dirent.h>

@@ -11,8 +11,7 @@ enum {
 	SEAL_PIECES = 20, // of plaintext in one record: 16 KB in full segments is 12
 	MOVE_PIECES = 32,
 	SEGMENT_LEN = 1300, // of plaintext in the first records, whose sealed form is to fit one segment
-	PAUSE_US = 1000000,
-	REFERENCES_US = 1000 // to count a pool's free buffers means a look at every core's cache of them
+	PAUSE_US = 1000000
 };
 
 struct seal_item {
@@ -234,28 +233,6 @@ static bool seal(struct proxy *proxy, struct leg *from, struct leg *to)
 	return true;
 }
 
-// What is passed on by reference keeps its buffer until the other peer has acknowledged it. Were all of them
-// kept so, no acknowledgement could be received any more: a quarter of the pool is left to what arrives.
-static bool may_refer(struct proxy *proxy, const struct rte_mbuf *mbuf)
-{
-	if (mbuf->pool == proxy->record_pool) // a record that was gathered from many pieces
-		return true;
-	if (proxy->now_us >= proxy->references_until_us) {
-		uint32_t n_free = rte_mempool_avail_count(mbuf->pool);
-		uint32_t n_left = mbuf->pool->size / 4;
-
-		proxy->n_references = n_free > n_left ? n_free - n_left : 0;
-		proxy->references_until_us = proxy->now_us + REFERENCES_US;
-	}
-	if (proxy->n_references == 0) {
-		proxy_note_shortage(proxy);
-		proxy->references_until_us = proxy->now_us + 1; // the next turn counts again
-		return false;
-	}
-	proxy->n_references--;
-	return true;
-}
-
 // By reference.
 static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
 {
@@ -274,7 +251,7 @@ static bool pass(struct proxy *proxy, struct leg *from, struct leg *to)
 			piece.len = space;
 			room = false;
 		}
-		if (piece.len == 0 || !may_refer(proxy, piece.mbuf) || !leg_send_piece(proxy, to, &piece))
+		if (piece.len == 0 || !leg_send_piece(proxy, to, &piece))
 			break;
 		moved += piece.len;
 	}

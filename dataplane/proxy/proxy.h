@@ -92,8 +92,6 @@ struct proxy {
 	uint32_t n_workers;
 	uint32_t n_handshakes; // under way
 	bool unfinished;       // buffers were short, or the turn's bound was reached: the active stay active
-	uint32_t n_references; // to received buffers that may be passed on before they are counted again
-	uint64_t references_until_us;
 	struct forward_batch *batch;
 	struct tcp_piece *pieces; // PROXY_PIECES_MAX
 	struct span *spans;

@@ -5,7 +5,7 @@ runs, the state is that of before the change or that of after it, and no connect
 long stream, not idle ones.
 
 Where it dies is counted in system calls (tests/kill_at_call.c). The short form takes one place of each change, another one in
-each form; SLUICE_KILLS=all goes through all of them, as long as the change goes on.
+each form (SLUICE_KILLS=some); SLUICE_KILLS=all goes through all of them, as long as the change goes on.
 """
 import contextlib
 import json
@@ -18,7 +18,8 @@ from test_control import Operator, Site, Traffic, give_tap, is_alive, roles, wit
 from test_ping import wait_for
 
 KILL_AT_CALL = os.path.join(lab.BUILD, 'tests/kill-at-call')
-ALL = os.environ.get('SLUICE_KILLS') == 'all'
+KILLS = os.environ.get('SLUICE_KILLS')  # `some` or `all`
+ALL = KILLS == 'all'
 N_IDLE = 20
 STEPS_MAX = 500
 SERVER = 'spare/198.51.100.20:82'
@@ -221,5 +222,8 @@ TESTS = [killed_anywhere_by_the_one_that_starts, killed_anywhere_attached]
 if __name__ == '__main__':
     if not os.path.exists(KILL_AT_CALL):
         print('needs kill-at-call')
+        sys.exit(lab.SKIP)
+    if KILLS is None:
+        print('takes half a minute: SLUICE_KILLS=some, or all; ./soak has it')
         sys.exit(lab.SKIP)
     lab.main(TESTS)
