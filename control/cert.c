@@ -78,15 +78,30 @@ bool cert_is_current(const struct cert *cert, const struct cert_files *files)
 	return true;
 }
 
+// Returns how much there was of it.
+static size_t read_whole(int fd, uint8_t *to, size_t wanted)
+{
+	size_t len = 0;
+
+	while (len < wanted) {
+		const ssize_t n = read(fd, to + len, wanted - len);
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			break;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return len;
+}
+
 // A whole file in secret memory. NULL: the reason was written.
 static uint8_t *read_file(
 	const char *path, size_t *out_len, struct cert_stamp *out_stamp, struct text *reason)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	// A FIFO would hold up whoever opens it.
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 	uint8_t *content = NULL;
 	size_t len = 0;
-	ssize_t n = 1;
 
 	if (fd < 0 || fstat(fd, &status) != 0) {
 		text_printf(reason, "%s can't be read: %s", path, strerror(errno));
@@ -94,11 +109,13 @@ static uint8_t *read_file(
 		text_printf(reason, "%s is no file of 1 to %d bytes", path, FILE_LEN_MAX);
 	} else {
 		content = secret_alloc((size_t)status.st_size);
-		while (len < (size_t)status.st_size && n > 0) {
-			n = read(fd, content + len, (size_t)status.st_size - len);
-			len += n > 0 ? (size_t)n : 0;
-		}
+		len = read_whole(fd, content, (size_t)status.st_size);
 		*out_stamp = stamp_of(&status);
+		if (len != (size_t)status.st_size) {
+			text_printf(reason, "%s changes or can't be read to its end; try again", path);
+			secret_free(content);
+			content = NULL;
+		}
 	}
 	if (fd >= 0)
 		(void)close(fd);

@@ -90,33 +90,16 @@ static enum command_result live_next(struct command_call *call)
 	return COMMAND_ANSWERED;
 }
 
-// Reads "core N" out of the arguments from `first` on, and asks; show NULL: an order.
-static enum command_result begin(struct command_call *call, struct ipc_query ask, size_t first,
-	void (*show)(struct command_call *, const struct ipc_query *, const void *))
+// Asks the workers from the query's to the last; show NULL: an order.
+static enum command_result begin_at(struct command_call *call, const struct ipc_query *ask,
+	uint16_t last_worker, void (*show)(struct command_call *, const struct ipc_query *, const void *))
 {
-	const uint32_t n_workers = call->control->link.facts.n_workers;
-	uint64_t worker = 0;
-	struct live *live;
+	struct live *live = memory_alloc(1, sizeof *live);
 
-	if (call->n_arguments > first) {
-		if (call->n_arguments != first + 2 || strcmp(call->arguments[first], "core") != 0 ||
-			!text_number(call->arguments[first + 1], UINT16_MAX, &worker)) {
-			answer_usage(&call->answer, "%s %s", call->command->words, call->command->arguments);
-			return COMMAND_ANSWERED;
-		}
-		if (worker >= n_workers) {
-			answer_error(&call->answer, "there is no core %s; see show cores",
-				call->arguments[first + 1]);
-			return COMMAND_ANSWERED;
-		}
-	}
-	ask.worker_idx = (uint16_t)worker;
-	live = memory_alloc(1, sizeof *live);
-	*live = (struct live){.query = {.ask = ask, .answered = on_answered, .owner = live},
+	*live = (struct live){.query = {.ask = *ask, .answered = on_answered, .owner = live},
 		.server = &call->control->server,
 		.client_id = call->client_id,
-		.last_worker = (uint16_t)(call->n_arguments > first || n_workers == 0 ? worker
-										      : n_workers - 1),
+		.last_worker = last_worker,
 		.show = show,
 		.rows = memory_alloc(IPC_ROWS_LEN_MAX, 1)};
 	call->state = live;
@@ -125,6 +108,34 @@ static enum command_result begin(struct command_call *call, struct ipc_query ask
 	if (show != NULL)
 		answer_table(&call->answer);
 	return COMMAND_MORE;
+}
+
+// Asks the one worker of a number.
+static enum command_result begin_one(struct command_call *call, struct ipc_query ask, uint64_t worker,
+	void (*show)(struct command_call *, const struct ipc_query *, const void *))
+{
+	if (worker < call->control->link.facts.n_workers) {
+		ask.worker_idx = (uint16_t)worker;
+		return begin_at(call, &ask, ask.worker_idx, show);
+	}
+	answer_error(&call->answer, "there is no core %llu; see show cores", (unsigned long long)worker);
+	return COMMAND_ANSWERED;
+}
+
+// Reads "core N" out of the arguments from `first` on, and asks it, or all.
+static enum command_result begin(struct command_call *call, struct ipc_query ask, size_t first,
+	void (*show)(struct command_call *, const struct ipc_query *, const void *))
+{
+	const uint32_t n_workers = call->control->link.facts.n_workers;
+	uint64_t worker;
+
+	if (call->n_arguments == first)
+		return begin_at(call, &ask, (uint16_t)(n_workers != 0 ? n_workers - 1 : 0), show);
+	if (call->n_arguments == first + 2 && strcmp(call->arguments[first], "core") == 0 &&
+		text_number(call->arguments[first + 1], UINT16_MAX, &worker))
+		return begin_one(call, ask, worker, show);
+	answer_usage(&call->answer, "%s %s", call->command->words, call->command->arguments);
+	return COMMAND_ANSWERED;
 }
 
 // ---- Sessions ------------------------------------------------------------------------------------------
@@ -359,16 +370,10 @@ static bool read_id(const char *text, struct ipc_query *ask)
 enum command_result command_kill_conn(struct command_call *call)
 {
 	struct ipc_query ask = {.kind = IPC_ORDER_KILL};
-	char core[8];
 	size_t first;
 
-	if (call->n_arguments == 1 && read_id(call->arguments[0], &ask)) {
-		(void)snprintf(core, sizeof core, "%u", ask.worker_idx);
-		call->arguments[1] = "core";
-		call->arguments[2] = core;
-		call->n_arguments = 3;
-		return begin(call, ask, 1, NULL);
-	}
+	if (call->n_arguments == 1 && read_id(call->arguments[0], &ask))
+		return begin_one(call, ask, ask.worker_idx, NULL);
 	first = read_conditions(call, &ask.match);
 	if (first != 0)
 		return begin(call, ask, first, NULL);
@@ -378,8 +383,10 @@ enum command_result command_kill_conn(struct command_call *call)
 
 enum command_result command_kill_matching(struct command_call *call, const struct ipc_match *match)
 {
-	call->n_arguments = 0;
-	return begin(call, (struct ipc_query){.kind = IPC_ORDER_KILL, .match = *match}, 0, NULL);
+	const uint32_t n_workers = call->control->link.facts.n_workers;
+
+	return begin_at(call, &(struct ipc_query){.kind = IPC_ORDER_KILL, .match = *match},
+		(uint16_t)(n_workers != 0 ? n_workers - 1 : 0), NULL);
 }
 
 // ---- Neighbours ----------------------------------------------------------------------------------------

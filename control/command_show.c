@@ -164,7 +164,7 @@ enum command_result command_show_cores(struct command_call *call)
 		for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
 			answer_number(&call->answer, columns[i].name, columns[i].width,
 				counter_reader_get(&control->counters, worker, columns[i].id));
-		answer_number(&call->answer, "tsc_hz", 12, control->counters.page->tsc_hz);
+		answer_number(&call->answer, "tsc_hz", 12, control->counters.header.tsc_hz);
 		answer_row_end(&call->answer);
 	}
 	return COMMAND_ANSWERED;

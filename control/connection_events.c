@@ -60,95 +60,55 @@ static void format_failure(const struct tls_event *tls, struct text *line)
 	add_seconds(line, tls->duration_us);
 }
 
-static void format_end(struct reader *details, struct text *line)
+static void format_end(const struct connection_event *end, struct text *line)
 {
-	struct event_peer peer;
-	char reason[EVENT_TEXT_MAX], detail[EVENT_TEXT_MAX], backend[EVENT_TEXT_MAX],
-		server_name[EVENT_TEXT_MAX];
-	struct endpoint server;
-	uint64_t n_in, n_out, us;
-	uint8_t attempts;
-
-	event_read_peer(details, &peer);
-	event_read_text(details, reason);
-	event_read_text(details, detail);
-	event_read_text(details, backend);
-	server = event_read_endpoint(details);
-	n_in = reader_u64(details);
-	n_out = reader_u64(details);
-	us = reader_u64(details);
-	attempts = reader_u8(details);
-	event_read_text(details, server_name);
-	begin_line(line, &peer);
-	add_endpoint(line, "connection from ", &peer.client);
-	add_string(line, " ended: ", reason);
-	add_string(line, ", ", detail);
-	add_string(line, ", backend ", backend);
-	if (server.port != 0)
-		add_endpoint(line, " ", &server);
-	if (attempts > 1)
-		text_printf(line, " (attempt %u)", attempts);
-	text_printf(line, ", %llu bytes in, %llu out", (unsigned long long)n_in, (unsigned long long)n_out);
-	add_string(line, ", SNI ", server_name);
-	add_seconds(line, us);
+	begin_line(line, &end->peer);
+	add_endpoint(line, "connection from ", &end->peer.client);
+	add_string(line, " ended: ", end->reason);
+	add_string(line, ", ", end->detail);
+	add_string(line, ", backend ", end->backend);
+	if (end->server.port != 0)
+		add_endpoint(line, " ", &end->server);
+	if (end->n_attempts > 1)
+		text_printf(line, " (attempt %u)", end->n_attempts);
+	text_printf(line, ", %llu bytes in, %llu out", (unsigned long long)end->n_bytes_in,
+		(unsigned long long)end->n_bytes_out);
+	add_string(line, ", SNI ", end->server_name);
+	add_seconds(line, end->duration_us);
 }
 
-static void format_refused(struct reader *details, struct text *line)
+static void format_refused(const struct connection_event *refused, struct text *line)
 {
-	struct event_peer peer;
-	char reason[EVENT_TEXT_MAX];
-	uint32_t n;
-
-	event_read_peer(details, &peer);
-	event_read_text(details, reason);
-	n = reader_u32(details);
-	begin_line(line, &peer);
-	text_printf(line, "%u connections refused", n);
-	add_string(line, ": ", reason);
-	add_endpoint(line, ", the last from ", &peer.client);
+	begin_line(line, &refused->peer);
+	text_printf(line, "%u connections refused", refused->n_connections);
+	add_string(line, ": ", refused->reason);
+	add_endpoint(line, ", the last from ", &refused->peer.client);
 }
 
-static void format_server(struct reader *details, struct text *line)
+static void format_server(const struct connection_event *server, struct text *line)
 {
-	char backend[EVENT_TEXT_MAX], state[EVENT_TEXT_MAX], by[EVENT_TEXT_MAX];
-	struct endpoint server;
-
-	event_read_text(details, backend);
-	server = event_read_endpoint(details);
-	event_read_text(details, state);
-	event_read_text(details, by);
-	add_string(line, "backend ", backend);
-	add_endpoint(line, " server ", &server);
-	add_string(line, ": ", state);
-	add_string(line, ", as seen by a ", by);
+	add_string(line, "backend ", server->backend);
+	add_endpoint(line, " server ", &server->server);
+	add_string(line, ": ", server->state);
+	add_string(line, ", as seen by a ", server->by);
 }
 
 bool connection_event_format(const struct log_event *event, struct text *line)
 {
-	struct reader details = reader_over(span_of(event->details, event->details_len));
-	const size_t len = line->len;
+	struct connection_event connection;
 	struct tls_event tls;
 
-	switch ((enum log_event_kind)event->kind) {
-	case LOG_EVENT_TLS_SESSION:
-	case LOG_EVENT_TLS_FAILURE:
-		if (!event_read_tls(event, &tls))
-			return false;
+	if (event_read_tls(event, &tls)) {
 		(event->kind == LOG_EVENT_TLS_SESSION ? format_session : format_failure)(&tls, line);
 		return true;
-	case LOG_EVENT_CONNECTION_END:
-		format_end(&details, line);
-		break;
-	case LOG_EVENT_CONNECTION_REFUSED:
-		format_refused(&details, line);
-		break;
-	case LOG_EVENT_SERVER_STATE:
-		format_server(&details, line);
-		break;
-	default:
-		return false;
 	}
-	if (!reader_done(&details))
-		text_drop_to(line, len);
-	return reader_done(&details);
+	if (!event_read_connection(event, &connection))
+		return false;
+	if (event->kind == LOG_EVENT_CONNECTION_END)
+		format_end(&connection, line);
+	else if (event->kind == LOG_EVENT_CONNECTION_REFUSED)
+		format_refused(&connection, line);
+	else
+		format_server(&connection, line);
+	return true;
 }

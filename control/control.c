@@ -112,6 +112,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	rotate_when_due(control, now_s);
+	publisher_tick(&control->publisher, now_s);
 	fetch_tick(&control->fetch, now_s);
 	if (n_expired != 0)
 		LOG(&control->log, LOG_LEVEL_NOTICE, "transaction",

@@ -3,6 +3,7 @@
 
 #include "ipc.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +31,7 @@ static const char *fault_of(const struct counter_page_header *page, size_t len)
 	if (page->layout_hash != layout_hash() || page->n_counters != N_COUNTERS)
 		return "the counters are those of another release";
 	if (page->n_workers == 0 || page->n_workers > IPC_WORKERS_MAX || page->block_offset % 64 != 0 ||
-		page->block_stride < N_COUNTERS * sizeof(uint64_t) ||
+		page->block_stride % 8 != 0 || page->block_stride < N_COUNTERS * sizeof(uint64_t) ||
 		page->block_offset + (uint64_t)page->n_workers * page->block_stride > len)
 		return "the counter page contradicts itself";
 	return NULL;
@@ -38,23 +39,26 @@ static const char *fault_of(const struct counter_page_header *page, size_t len)
 
 const char *counter_reader_open(struct counter_reader *reader, int fd)
 {
+	struct counter_page_header header;
 	struct stat status;
 	const char *fault;
 	void *page;
 
 	counter_reader_close(reader);
-	if (fstat(fd, &status) != 0 || status.st_size < (off_t)sizeof *reader->page)
+	if ((fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) == 0)
+		return "the counter page is not sealed against shrinking";
+	if (fstat(fd, &status) != 0 || status.st_size < (off_t)sizeof header)
 		return "the counter page is too short";
 	page = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return "the counter page can't be mapped";
-	fault = fault_of(page, (size_t)status.st_size);
+	memcpy(&header, page, sizeof header);
+	fault = fault_of(&header, (size_t)status.st_size);
 	if (fault != NULL) {
 		(void)munmap(page, (size_t)status.st_size);
 		return fault;
 	}
-	reader->page = page;
-	reader->len = (size_t)status.st_size;
+	*reader = (struct counter_reader){.page = page, .len = (size_t)status.st_size, .header = header};
 	return NULL;
 }
 
@@ -71,8 +75,7 @@ uint64_t counter_reader_get(const struct counter_reader *reader, uint32_t worker
 
 	if (worker_idx >= counter_reader_n_workers(reader))
 		return 0;
-	block = (const uint8_t *)reader->page + reader->page->block_offset +
-		(size_t)worker_idx * reader->page->block_stride;
+	block = reader->page + reader->header.block_offset + (size_t)worker_idx * reader->header.block_stride;
 	return counter_get((const struct counters *)(const void *)block, id);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The dataplane's page of counters, mapped for reading (include/counter_page_layout.h). A page of another
-// release, whose counters are others, is refused as a whole.
+// release, whose counters are others, is refused as a whole. Whoever broke into the dataplane can write to it
+// at any time: where things are is read once, checked, and kept here; and a page that could become shorter is
+// refused, because reading behind its end would kill us.
 #pragma once
 
 #include "base/counters.h"
@@ -11,8 +13,9 @@
 #include <stddef.h>
 
 struct counter_reader {
-	const struct counter_page_header *page; // NULL: no page
+	const uint8_t *page; // NULL: no page
 	size_t len;
+	struct counter_page_header header; // as it was checked
 };
 
 // NULL, or why the page can't be used. The descriptor stays the caller's.
@@ -21,7 +24,7 @@ void counter_reader_close(struct counter_reader *reader);
 
 static inline uint32_t counter_reader_n_workers(const struct counter_reader *reader)
 {
-	return reader->page != NULL ? reader->page->n_workers : 0;
+	return reader->page != NULL ? reader->header.n_workers : 0;
 }
 
 // 0 when there is no page or no such worker.

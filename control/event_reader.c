@@ -131,3 +131,48 @@ bool event_read_tls(const struct log_event *event, struct tls_event *out)
 		return false;
 	return reader_done(&details);
 }
+
+static void read_end(struct reader *details, struct connection_event *out)
+{
+	event_read_peer(details, &out->peer);
+	event_read_text(details, out->reason);
+	event_read_text(details, out->detail);
+	event_read_text(details, out->backend);
+	out->server = event_read_endpoint(details);
+	out->n_bytes_in = reader_u64(details);
+	out->n_bytes_out = reader_u64(details);
+	out->duration_us = reader_u64(details);
+	out->n_attempts = reader_u8(details);
+	event_read_text(details, out->server_name);
+}
+
+static void read_refused(struct reader *details, struct connection_event *out)
+{
+	event_read_peer(details, &out->peer);
+	event_read_text(details, out->reason);
+	out->n_connections = reader_u32(details);
+}
+
+static void read_server_state(struct reader *details, struct connection_event *out)
+{
+	event_read_text(details, out->backend);
+	out->server = event_read_endpoint(details);
+	event_read_text(details, out->state);
+	event_read_text(details, out->by);
+}
+
+bool event_read_connection(const struct log_event *event, struct connection_event *out)
+{
+	struct reader details = reader_over(span_of(event->details, event->details_len));
+
+	*out = (struct connection_event){0};
+	if (event->kind == LOG_EVENT_CONNECTION_END)
+		read_end(&details, out);
+	else if (event->kind == LOG_EVENT_CONNECTION_REFUSED)
+		read_refused(&details, out);
+	else if (event->kind == LOG_EVENT_SERVER_STATE)
+		read_server_state(&details, out);
+	else
+		return false;
+	return reader_done(&details);
+}

@@ -45,3 +45,24 @@ struct tls_event {
 
 // False: the event is of another kind, or not whole.
 bool event_read_tls(const struct log_event *event, struct tls_event *out) __attribute__((warn_unused_result));
+
+// Of CONNECTION_END, CONNECTION_REFUSED and SERVER_STATE; what a kind does not have is zero.
+struct connection_event {
+	struct event_peer peer;
+	char reason[EVENT_TEXT_MAX];
+	char detail[EVENT_TEXT_MAX];
+	char backend[EVENT_TEXT_MAX];
+	struct endpoint server; // port 0: none was reached
+	uint64_t n_bytes_in;
+	uint64_t n_bytes_out;
+	uint64_t duration_us;
+	uint32_t n_connections; // that were refused
+	uint8_t n_attempts;
+	char server_name[EVENT_TEXT_MAX];
+	char state[EVENT_TEXT_MAX]; // of the server, and who saw it
+	char by[EVENT_TEXT_MAX];
+};
+
+// False: as above.
+bool event_read_connection(const struct log_event *event, struct connection_event *out)
+	__attribute__((warn_unused_result));

@@ -2,6 +2,7 @@
 #include "events.h"
 
 #include "address.h"
+#include "base/assert.h"
 #include "base/reader.h"
 #include "connection_events.h"
 #include "event_reader.h"
@@ -10,6 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	FIELDS_MAX = 24 // of one event
+};
 
 const char *event_name(uint16_t kind)
 {
@@ -99,70 +104,188 @@ void events_free(struct events *events)
 
 // ---- The log -------------------------------------------------------------------------------------------
 
-static void add_text(struct log_field *fields, size_t *n, const char *name, const struct text *value)
+// Fields of one line. Their texts are kept here until it is written; what is empty is left out.
+struct fields {
+	struct log_field all[FIELDS_MAX];
+	struct text texts[FIELDS_MAX];
+	size_t n;
+};
+
+static struct log_field *add_field(struct fields *fields, const char *name)
 {
-	if (value->len != 0)
-		fields[(*n)++] = (struct log_field){.name = name, .value = text_string(value)};
+	SLUICE_ASSERT(fields->n < FIELDS_MAX);
+	fields->all[fields->n] = (struct log_field){.name = name};
+	return &fields->all[fields->n++];
 }
 
-static void log_tls(const struct log_event *event, const struct tls_event *tls, struct log *log)
+static void add_number(struct fields *fields, const char *name, uint64_t number)
+{
+	add_field(fields, name)->number = number < INT64_MAX ? (int64_t)number : INT64_MAX;
+}
+
+static void add_string(struct fields *fields, const char *name, const char *string)
+{
+	if (string != NULL && string[0] != '\0')
+		add_field(fields, name)->value = string;
+}
+
+// Makes the text of a field that the caller fills and gives to add_made.
+static struct text *begin_text(struct fields *fields)
+{
+	return &fields->texts[fields->n];
+}
+
+static void add_made(struct fields *fields, const char *name)
+{
+	const struct text *text = &fields->texts[fields->n];
+
+	if (text->len != 0)
+		add_field(fields, name)->value = text_string(text);
+}
+
+static void add_clean(struct fields *fields, const char *name, const char *string)
+{
+	if (string != NULL)
+		text_clean(begin_text(fields), string, strlen(string));
+	add_made(fields, name);
+}
+
+static void add_named(struct fields *fields, const char *name, uint16_t number,
+	void (*add)(struct text *text, uint16_t number))
+{
+	if (number != 0)
+		add(begin_text(fields), number);
+	add_made(fields, name);
+}
+
+static void add_list(struct fields *fields, const char *name, const uint16_t *numbers, size_t n,
+	void (*add)(struct text *text, uint16_t number))
+{
+	log_tls_list(begin_text(fields), numbers, n, add);
+	add_made(fields, name);
+}
+
+static void add_endpoint(struct fields *fields, const char *name, const struct endpoint *endpoint)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	endpoint_format(endpoint, text);
+	text_string_append(begin_text(fields), text);
+	add_made(fields, name);
+}
+
+static void add_peer(struct fields *fields, const struct event_peer *peer)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	add_clean(fields, "listener", peer->listener);
+	add_clean(fields, "protocol", peer->protocol);
+	address_format(&peer->client.address, text);
+	text_string_append(begin_text(fields), text);
+	add_made(fields, "client");
+	add_number(fields, "client_port", peer->client.port);
+}
+
+static void free_fields(struct fields *fields)
+{
+	for (size_t i = 0; i < FIELDS_MAX; i++)
+		text_free(&fields->texts[i]);
+}
+
+static void add_failure(struct fields *fields, const struct tls_event *tls)
+{
+	const struct tls_failure *failure = &tls->failure;
+
+	add_clean(fields, "cause", failure->reason);
+	add_clean(fields, "state", tls->state);
+	if (failure->alert != NULL) {
+		add_string(fields, "alert", failure->alert);
+		add_string(fields, "alert_by", failure->by_peer ? "client" : "sluice");
+	}
+	add_list(fields, "versions_offered", failure->versions, failure->n_versions, log_tls_version);
+	add_list(fields, "ciphers_offered", failure->suites, failure->n_suites, log_tls_suite);
+	add_list(fields, "groups_offered", failure->groups, failure->n_groups, log_tls_group);
+}
+
+static void add_tls(struct fields *fields, const struct log_event *event, const struct tls_event *tls)
 {
 	const struct tls_facts *facts = &tls->failure.facts;
-	const bool failed = event->kind == LOG_EVENT_TLS_FAILURE;
-	struct text line = {0};
-	struct text version = {0};
-	struct text suite = {0};
-	struct text name = {0};
-	struct log_field fields[12];
-	char address[ADDRESS_TEXT_MAX];
-	char reason[32];
-	size_t n = 0;
 
-	address_format(&facts->peer, address);
-	if (facts->version != 0)
-		log_tls_version(&version, facts->version);
-	if (facts->suite != 0)
-		log_tls_suite(&suite, facts->suite);
-	if (facts->server_name != NULL)
-		text_clean(&name, facts->server_name, strlen(facts->server_name));
-	fields[n++] = (struct log_field){.name = "worker", .number = event->worker_idx};
-	fields[n++] = (struct log_field){.name = "listener", .value = facts->listener};
-	fields[n++] = (struct log_field){.name = "protocol", .value = facts->protocol};
-	fields[n++] = (struct log_field){.name = "client", .value = address};
-	fields[n++] = (struct log_field){.name = "client_port", .number = tls->peer.client.port};
-	fields[n++] = (struct log_field){.name = "handshake_us", .number = tls->duration_us};
-	fields[n++] = (struct log_field){.name = "starttls", .number = tls->starttls};
-	add_text(fields, &n, "version", &version);
-	add_text(fields, &n, "cipher", &suite);
-	add_text(fields, &n, "sni", &name);
-	if (failed) {
-		fields[n++] = (struct log_field){.name = "cause", .value = tls->failure.reason};
-		(void)snprintf(reason, sizeof reason, "tls-%s", tls->failure.reason);
-	} else {
-		fields[n++] = (struct log_field){.name = "resumed", .number = facts->resumed};
-		(void)snprintf(reason, sizeof reason, "tls");
+	add_peer(fields, &tls->peer);
+	add_number(fields, "handshake_us", tls->duration_us);
+	add_number(fields, "starttls", tls->starttls);
+	add_named(fields, "version", facts->version, log_tls_version);
+	add_named(fields, "cipher", facts->suite, log_tls_suite);
+	add_named(fields, "group", facts->group, log_tls_group);
+	add_clean(fields, "sni", facts->server_name);
+	add_clean(fields, "hello", tls->hello);
+	if (event->kind == LOG_EVENT_TLS_FAILURE) {
+		add_failure(fields, tls);
+		return;
 	}
-	format_details(event, &line);
-	log_write(log, failed ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, reason, fields, n, "%s: %s",
-		event_name(event->kind), text_string(&line));
-	text_free(&line);
-	text_free(&version);
-	text_free(&suite);
-	text_free(&name);
+	add_number(fields, "resumed", facts->resumed);
+	add_clean(fields, "alpn", tls->alpn);
+	add_clean(fields, "client_cn", tls->subject);
+}
+
+static void add_connection(
+	struct fields *fields, const struct log_event *event, const struct connection_event *connection)
+{
+	if (event->kind != LOG_EVENT_SERVER_STATE)
+		add_peer(fields, &connection->peer);
+	add_clean(fields, "cause", connection->reason);
+	add_clean(fields, "detail", connection->detail);
+	add_clean(fields, "backend", connection->backend);
+	if (connection->server.port != 0)
+		add_endpoint(fields, "server", &connection->server);
+	if (event->kind == LOG_EVENT_CONNECTION_END) {
+		add_number(fields, "attempts", connection->n_attempts);
+		add_number(fields, "bytes_in", connection->n_bytes_in);
+		add_number(fields, "bytes_out", connection->n_bytes_out);
+		add_number(fields, "duration_us", connection->duration_us);
+		add_clean(fields, "sni", connection->server_name);
+	} else if (event->kind == LOG_EVENT_CONNECTION_REFUSED) {
+		add_number(fields, "connections", connection->n_connections);
+	} else {
+		add_clean(fields, "state", connection->state);
+		add_clean(fields, "by", connection->by);
+	}
+}
+
+// "tls-no_shared_cipher". The cause is a word of ours, unless the dataplane is in another's hands.
+static void set_failure_reason(char *out, size_t room, const char *cause)
+{
+	(void)snprintf(out, room, "tls-%s", cause);
+	for (char *c = out; *c != '\0'; c++)
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-' || *c == '_'))
+			*c = '_';
 }
 
 void event_log(const struct log_event *event, struct log *log)
 {
+	const bool failed = event->kind == LOG_EVENT_TLS_FAILURE;
+	struct connection_event connection;
+	struct fields fields = {0};
 	struct text line = {0};
-	const struct log_field fields[] = {{.name = "worker", .number = event->worker_idx}};
 	struct tls_event tls;
+	char reason[32];
 
+	(void)snprintf(reason, sizeof reason, "%s", event_name(event->kind));
+	add_number(&fields, "worker", event->worker_idx);
+	add_string(&fields, "event", event_name(event->kind));
 	if (event_read_tls(event, &tls)) {
-		log_tls(event, &tls, log);
-		return;
+		add_tls(&fields, event, &tls);
+		// Failures count by their cause.
+		if (failed)
+			set_failure_reason(reason, sizeof reason, tls.failure.reason);
+		else
+			(void)snprintf(reason, sizeof reason, "tls");
+	} else if (event_read_connection(event, &connection)) {
+		add_connection(&fields, event, &connection);
 	}
 	format_details(event, &line);
-	log_write(log, LOG_LEVEL_INFO, event_name(event->kind), fields, 1, "%s: %s", event_name(event->kind),
-		text_string(&line));
+	log_write(log, failed ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, reason, fields.all, fields.n, "%s: %s",
+		event_name(event->kind), text_string(&line));
 	text_free(&line);
+	free_fields(&fields);
 }

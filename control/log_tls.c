@@ -111,17 +111,23 @@ void log_tls_session(struct text *line, const struct tls_facts *facts)
 	}
 }
 
+void log_tls_list(
+	struct text *text, const uint16_t *numbers, size_t n, void (*add)(struct text *text, uint16_t number))
+{
+	for (size_t i = 0; i < n && i < TLS_OFFERED_MAX; i++) {
+		if (i != 0)
+			text_char(text, ':');
+		add(text, numbers[i]);
+	}
+}
+
 static void add_list(struct text *line, const char *what, const uint16_t *numbers, size_t n,
 	void (*add)(struct text *text, uint16_t number))
 {
 	if (n == 0)
 		return;
 	text_printf(line, ", %s ", what);
-	for (size_t i = 0; i < n && i < TLS_OFFERED_MAX; i++) {
-		if (i != 0)
-			text_char(line, ':');
-		add(line, numbers[i]);
-	}
+	log_tls_list(line, numbers, n, add);
 }
 
 void log_tls_failure(struct text *line, const struct tls_failure *failure)

@@ -54,3 +54,7 @@ void log_tls_failure(struct text *line, const struct tls_failure *failure);
 void log_tls_version(struct text *text, uint16_t version);
 void log_tls_suite(struct text *text, uint16_t suite);
 void log_tls_group(struct text *text, uint16_t group);
+
+// Several of them, with colons between, as OpenSSL's tools write such lists.
+void log_tls_list(struct text *text, const uint16_t *numbers, size_t n,
+	void (*add)(struct text *text, uint16_t number));

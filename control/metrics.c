@@ -82,7 +82,7 @@ static void write_counters(const struct control *control, struct text *out)
 static void write_histogram(const struct counter_reader *counters, const struct histogram *histogram,
 	uint32_t worker, struct text *out)
 {
-	const uint64_t tsc_hz = counters->page->tsc_hz;
+	const uint64_t tsc_hz = counters->header.tsc_hz;
 	const double sum = (double)counter_reader_get(counters, worker, histogram->sum) *
 			   histogram_scale(histogram, tsc_hz);
 	uint64_t n = 0;
@@ -202,7 +202,7 @@ static void write_listeners(const struct control *control, struct text *out)
 	const struct config *config = control->config;
 	uint32_t row;
 
-	for (int id = 0; id < N_TALLIES_LISTENER && tallies.header != NULL; id++) {
+	for (int id = 0; id < N_TALLIES_LISTENER && tallies.page != NULL; id++) {
 		const char *name = tally_listener_name((enum tally_listener)id);
 		struct text family = {0};
 
@@ -247,7 +247,7 @@ static void write_servers(const struct control *control, struct text *out)
 	const struct tally_reader tallies = tally_reader_over(&control->counters);
 	const struct config *config = control->config;
 
-	for (int id = 0; id < N_TALLIES_SERVER && tallies.header != NULL; id++) {
+	for (int id = 0; id < N_TALLIES_SERVER && tallies.page != NULL; id++) {
 		const char *help = tally_server_help((enum tally_server)id);
 		struct text family = {0};
 

@@ -4,14 +4,15 @@
 #include "control.h"
 #include "publish.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	BATCH_MAX = 4096, // certificates of one message
+	RETRY_WAIT_MAX_S = 60,
 };
 
 void publisher_init(struct publisher *publisher, struct control *control)
@@ -50,12 +51,52 @@ static bool take_batch(struct publisher *publisher)
 	return publisher->n_batch != 0;
 }
 
+static const char *step_name(enum publisher_step step)
+{
+	static const char *const names[] = {
+		[PUBLISHER_IDLE] = "nothing",
+		[PUBLISHER_ASK_TICKET_KEYS] = "question for its ticket keys",
+		[PUBLISHER_SESSIONS] = "sessions",
+		[PUBLISHER_KEYS] = "private keys",
+		[PUBLISHER_CERTIFICATES] = "certificates",
+		[PUBLISHER_TICKET_KEYS] = "ticket keys",
+		[PUBLISHER_SNAPSHOT] = "snapshot",
+	};
+
+	return names[step];
+}
+
+// What was refused is tried again later, and later each time: shortages end (connections under earlier
+// snapshots, say), and something else may have been in the way.
+static void take_refusal(struct publisher *publisher, enum publisher_step step, const char *reason)
+{
+	const bool is_news = strcmp(publisher->last_refusal, reason) != 0;
+
+	LOG(&publisher->control->log, is_news ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "publish",
+		"the %s did not get to the dataplane: %s; this is tried again", step_name(step), reason);
+	(void)snprintf(publisher->last_refusal, sizeof publisher->last_refusal, "%s", reason);
+	drop_batch(publisher);
+	if (step == PUBLISHER_TICKET_KEYS) {
+		publisher->ticket_keys_refused = true;
+	} else if (step != PUBLISHER_SESSIONS) {
+		publisher->snapshot_due = false;
+		publisher->snapshot_refused = true;
+		(void)snprintf(publisher->reason, sizeof publisher->reason, "%s", reason);
+	}
+	if (publisher->retry_s != 0)
+		return; // with what was refused before it
+	publisher->retry_wait_s = publisher->retry_wait_s == 0 ? 1 : 2 * publisher->retry_wait_s;
+	if (publisher->retry_wait_s > RETRY_WAIT_MAX_S)
+		publisher->retry_wait_s = RETRY_WAIT_MAX_S;
+	publisher->retry_s = (int64_t)time(NULL) + publisher->retry_wait_s;
+}
+
 // Sends a memfd, which is closed here, and waits for its answer.
 static void send_step(struct publisher *publisher, enum publisher_step step, enum ipc_type type, int fd)
 {
 	if (fd < 0) {
-		LOG(&publisher->control->log, LOG_LEVEL_ERROR, "publish", "no memfd: %s", strerror(errno));
 		publisher->step = PUBLISHER_IDLE;
+		take_refusal(publisher, step, "there is no memory for the message");
 		return;
 	}
 	publisher->step = step;
@@ -133,21 +174,6 @@ static void go_on(struct publisher *publisher)
 	}
 }
 
-static const char *step_name(enum publisher_step step)
-{
-	static const char *const names[] = {
-		[PUBLISHER_IDLE] = "nothing",
-		[PUBLISHER_ASK_TICKET_KEYS] = "question for its ticket keys",
-		[PUBLISHER_SESSIONS] = "sessions",
-		[PUBLISHER_KEYS] = "private keys",
-		[PUBLISHER_CERTIFICATES] = "certificates",
-		[PUBLISHER_TICKET_KEYS] = "ticket keys",
-		[PUBLISHER_SNAPSHOT] = "snapshot",
-	};
-
-	return names[step];
-}
-
 // A dataplane that runs already made tickets with keys that only it has, if we are new here.
 static void take_ticket_keys(struct publisher *publisher, const char *reason, int fd)
 {
@@ -163,30 +189,22 @@ static void take_ticket_keys(struct publisher *publisher, const char *reason, in
 	go_on(publisher);
 }
 
-void publisher_answered(struct publisher *publisher, const char *reason, int fd)
+void publisher_tick(struct publisher *publisher, int64_t now_s)
 {
-	const enum publisher_step step = publisher->step;
-	struct log *log = &publisher->control->log;
+	const bool is_due = publisher->retry_s != 0 && now_s >= publisher->retry_s;
 
-	publisher->step = PUBLISHER_IDLE;
-	if (step == PUBLISHER_ASK_TICKET_KEYS) {
-		take_ticket_keys(publisher, reason, fd);
+	if (!is_due)
 		return;
-	}
-	(void)snprintf(publisher->reason, sizeof publisher->reason, "%s", reason);
-	if (reason[0] != '\0') {
-		LOG(log, LOG_LEVEL_ERROR, "publish", "the dataplane refuses the %s: %s", step_name(step),
-			reason);
-		drop_batch(publisher);
-		// Nothing is tried again before something changes: it would be refused again.
-		publisher->snapshot_due = false;
-		go_on(publisher);
-		return;
-	}
-	if (step == PUBLISHER_KEYS) {
-		send_certificates(publisher);
-		return;
-	}
+	publisher->snapshot_due = publisher->snapshot_due || publisher->snapshot_refused;
+	publisher->ticket_keys_due = publisher->ticket_keys_due || publisher->ticket_keys_refused;
+	publisher->snapshot_refused = publisher->ticket_keys_refused = false;
+	publisher->retry_s = 0;
+	go_on(publisher);
+}
+
+// The dataplane has taken what was sent.
+static void take_done(struct publisher *publisher, enum publisher_step step)
+{
 	if (step == PUBLISHER_CERTIFICATES) {
 		for (size_t i = 0; i < publisher->n_batch; i++)
 			publisher->batch[i]->sent_over = publisher->link;
@@ -195,10 +213,30 @@ void publisher_answered(struct publisher *publisher, const char *reason, int fd)
 		publisher->control->ticket_keys.published = true;
 	} else if (step == PUBLISHER_SNAPSHOT) {
 		publisher->published = publisher->generation;
-		LOG(log, LOG_LEVEL_INFO, "publish", "snapshot %llu is in place",
+		publisher->reason[0] = publisher->last_refusal[0] = '\0';
+		publisher->snapshot_refused = false;
+		publisher->retry_wait_s = 0;
+		LOG(&publisher->control->log, LOG_LEVEL_INFO, "publish", "snapshot %llu is in place",
 			(unsigned long long)publisher->generation);
 	}
-	go_on(publisher);
+}
+
+void publisher_answered(struct publisher *publisher, const char *reason, int fd)
+{
+	const enum publisher_step step = publisher->step;
+
+	publisher->step = PUBLISHER_IDLE;
+	if (step == PUBLISHER_ASK_TICKET_KEYS) {
+		take_ticket_keys(publisher, reason, fd);
+	} else if (reason[0] != '\0') {
+		take_refusal(publisher, step, reason);
+		go_on(publisher);
+	} else if (step == PUBLISHER_KEYS) {
+		send_certificates(publisher);
+	} else {
+		take_done(publisher, step);
+		go_on(publisher);
+	}
 }
 
 void publisher_link_up(struct publisher *publisher)
@@ -216,7 +254,10 @@ void publisher_link_down(struct publisher *publisher)
 	publisher->link++;
 	publisher->published = 0;
 	publisher->step = PUBLISHER_IDLE;
-	publisher->reason[0] = '\0';
+	publisher->reason[0] = publisher->last_refusal[0] = '\0';
+	publisher->snapshot_refused = publisher->ticket_keys_refused = false;
+	publisher->retry_s = 0;
+	publisher->retry_wait_s = 0;
 }
 
 void publisher_snapshot_changed(struct publisher *publisher)

@@ -40,6 +40,8 @@ struct client {
 	struct event *writable;
 	uint8_t *input; // secret: a payload may be in it
 	size_t input_len;
+	size_t payload_seen; // of the input: whole lines of a payload that is not at its end
+	bool discards;       // the payload, whose command will be refused
 	size_t input_capacity;
 	struct text output;
 	char *line; // secret: of the command whose payload is being collected
@@ -76,23 +78,27 @@ const struct text *client_output(const struct client *client)
 
 // ---- Commands ------------------------------------------------------------------------------------------
 
+static void log_operator(const struct client *client, const struct text *words, bool refused)
+{
+	const struct log_field fields[] = {{.name = "uid", .number = client->uid},
+		{.name = "by", .value = access_level_name(client->level)},
+		{.name = "command", .value = text_string(words)}, {.name = "refused", .number = refused}};
+
+	log_write(&client->server->control->log, LOG_LEVEL_NOTICE, "operator", fields,
+		sizeof fields / sizeof fields[0], "operator uid %u: %s%s", client->uid, text_string(words),
+		refused ? ": refused" : "");
+}
+
 // Every change is logged with who made it, done or refused; never its payload.
 static void log_change(
 	const struct client *client, const struct command *command, const struct command_call *call)
 {
 	struct text words = {0};
-	const struct log_field fields[] = {
-		{.name = "uid", .number = client->uid}, {.name = "client", .number = (int64_t)client->id}};
 
 	text_string_append(&words, command->words);
 	for (size_t i = 0; i < call->n_arguments; i++)
 		text_printf(&words, " %s", call->arguments[i]);
-	if (call->answer.kind == ANSWER_ERROR)
-		log_write(&client->server->control->log, LOG_LEVEL_NOTICE, "operator", fields, 2,
-			"operator uid %u: %s: refused", client->uid, text_string(&words));
-	else
-		log_write(&client->server->control->log, LOG_LEVEL_NOTICE, "operator", fields, 2,
-			"operator uid %u: %s", client->uid, text_string(&words));
+	log_operator(client, &words, call->answer.kind == ANSWER_ERROR);
 	text_free(&words);
 }
 
@@ -154,6 +160,21 @@ static void say_error(struct client *client, const char *error)
 	finish_answer(client);
 }
 
+// Whether the client may not give the command that it sends a payload for. Nothing is kept of it then:
+// whoever may only look must not fill locked memory.
+static bool is_denied(const struct client *client)
+{
+	struct command_call call = {.level = client->level};
+	struct text nothing = {0};
+	const struct command *command;
+
+	answer_begin(&call.answer, &nothing, false);
+	command = command_find(&client->split, &call);
+	answer_end(&call.answer);
+	text_free(&nothing);
+	return command == NULL || client->level < command->level;
+}
+
 // A line that is complete, without its end. It is copied: words point into it as long as the command runs.
 static void take_line(struct client *client, const uint8_t *line, size_t len)
 {
@@ -182,6 +203,7 @@ static void take_line(struct client *client, const uint8_t *line, size_t len)
 		finish_answer(client);
 	} else if (client->split.payload_end != NULL) {
 		client->state = CLIENT_PAYLOAD;
+		client->discards = is_denied(client);
 	} else {
 		run_split(client, span_of(NULL, 0));
 	}
@@ -212,20 +234,28 @@ static size_t line_at(const struct client *client, size_t from, size_t *out_whol
 static bool take_payload(struct client *client)
 {
 	const char *wanted = client->split.payload_end;
-	size_t offset = 0;
+	size_t offset = client->payload_seen;
 	size_t whole = 0;
 	size_t len;
 
 	while ((len = line_at(client, offset, &whole)) != SIZE_MAX) {
 		if (len == strlen(wanted) && memcmp(client->input + offset, wanted, len) == 0) {
+			client->payload_seen = 0;
 			run_split(client, span_of(client->input, offset));
 			drop_input(client, offset + whole);
 			return true;
 		}
 		offset += whole;
 	}
-	if (client->input_len <= COMMAND_PAYLOAD_MAX)
+	// Whole lines are not looked at again, however small the pieces are that the rest comes in.
+	client->payload_seen = offset;
+	if (client->discards) {
+		drop_input(client, offset);
+		client->payload_seen = 0;
+	}
+	if (client->input_len <= (client->discards ? COMMAND_LINE_MAX : COMMAND_PAYLOAD_MAX))
 		return false;
+	client->payload_seen = 0;
 	say_error(client, "a payload of more than 512 KB, or without its end; the connection is closed");
 	client->closing = true;
 	drop_input(client, client->input_len);
@@ -454,7 +484,9 @@ bool server_apply_mode(const struct server *server, const struct config_control 
 static bool is_alive(const struct sockaddr_un *address)
 {
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+	// One that is too busy to accept is alive too.
+	const bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+					      errno == EAGAIN);
 
 	if (fd >= 0)
 		(void)close(fd);

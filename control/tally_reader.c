@@ -70,17 +70,14 @@ static bool is_sound(const struct tally_header *header, uint64_t len, uint32_t n
 
 struct tally_reader tally_reader_over(const struct counter_reader *counters)
 {
-	const uint8_t *page = (const uint8_t *)counters->page;
-	struct tally_reader reader = {.page = page, .n_workers = counter_reader_n_workers(counters)};
-	uint64_t offset = page != NULL ? counters->page->tally_offset : 0;
+	const uint64_t offset = counters->header.tally_offset;
+	struct tally_reader reader = {.n_workers = counter_reader_n_workers(counters)};
 
-	if (offset != 0 && lies_in(offset, 1, sizeof(struct tally_header), counters->len) &&
-		reader.n_workers != 0) {
-		const struct tally_header *header = (const void *)(page + offset);
-
-		if (is_sound(header, counters->len, reader.n_workers))
-			reader.header = header;
-	}
+	if (offset == 0 || reader.n_workers == 0 || !lies_in(offset, 1, sizeof reader.header, counters->len))
+		return reader;
+	memcpy(&reader.header, counters->page + offset, sizeof reader.header);
+	if (is_sound(&reader.header, counters->len, reader.n_workers))
+		reader.page = counters->page;
 	return reader;
 }
 
@@ -98,10 +95,10 @@ bool tally_reader_find_listener(const struct tally_reader *reader, const char *n
 {
 	const struct tally_name *names;
 
-	if (reader->header == NULL)
+	if (reader->page == NULL)
 		return false;
-	names = names_at(reader, reader->header->listener_names_offset);
-	for (uint32_t i = 1; i < reader->header->n_listeners; i++) {
+	names = names_at(reader, reader->header.listener_names_offset);
+	for (uint32_t i = 1; i < reader->header.n_listeners; i++) {
 		*out_row = i;
 		if (names[i].used != 0 && same_text(names[i].name, sizeof names[i].name, name))
 			return true;
@@ -114,10 +111,10 @@ bool tally_reader_find_server(const struct tally_reader *reader, const char *bac
 {
 	const struct tally_name *names;
 
-	if (reader->header == NULL)
+	if (reader->page == NULL)
 		return false;
-	names = names_at(reader, reader->header->server_names_offset);
-	for (uint32_t i = 1; i < reader->header->n_servers; i++) {
+	names = names_at(reader, reader->header.server_names_offset);
+	for (uint32_t i = 1; i < reader->header.n_servers; i++) {
 		*out_row = i;
 		if (names[i].used != 0 && names[i].port == address->port &&
 			memcmp(names[i].address, address->address.bytes, sizeof names[i].address) == 0 &&
@@ -136,7 +133,7 @@ static uint64_t value_at(const struct tally_reader *reader, uint64_t offset)
 uint64_t tally_reader_listener(
 	const struct tally_reader *reader, uint32_t worker_idx, uint32_t row, enum tally_listener id)
 {
-	const struct tally_header *header = reader->header;
+	const struct tally_header *header = &reader->header;
 
 	return value_at(reader, header->listeners_offset + worker_idx * header->worker_stride +
 					(uint64_t)row * header->listener_stride +
@@ -146,7 +143,7 @@ uint64_t tally_reader_listener(
 uint64_t tally_reader_server(
 	const struct tally_reader *reader, uint32_t worker_idx, uint32_t row, enum tally_server id)
 {
-	const struct tally_header *header = reader->header;
+	const struct tally_header *header = &reader->header;
 
 	return value_at(reader, header->servers_offset + worker_idx * header->worker_stride +
 					(uint64_t)row * header->server_stride +

@@ -12,8 +12,8 @@
 struct endpoint;
 
 struct tally_reader {
-	const struct tally_header *header; // NULL: no rows
-	const uint8_t *page;
+	const uint8_t *page;        // NULL: no rows
+	struct tally_header header; // as it was checked: the page may change under us
 	uint32_t n_workers;
 };
 

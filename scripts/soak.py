@@ -39,7 +39,7 @@ def system(_seconds):
         for test in sorted(glob.glob('tests/system/test_*.py')):
             yield f'{os.path.basename(program)}: {os.path.basename(test)}', ['python3', test], {
                 'SLUICE_BUILD': os.path.abspath('build'), 'SLUICE_RELOADS': '1000', 'SLUICE_TCP_SCALE': '10', 'SLUICE_DATAPLANE': os.path.abspath(program), 'SLUICE_PINGS': '100000', 'SLUICE_CLIENTS': 'soak',
-                'SLUICE_LOAD_ALL': '1', 'SLUICE_BROWSER': '1', 'SLUICE_KILLS': 'all'}
+                'SLUICE_LOAD_ALL': '1', 'SLUICE_BROWSER': '1', 'SLUICE_KILLS': '3', 'SLUICE_CONNECTIONS': '20000'}
 
 
 def sanitized(_seconds):

@@ -4,8 +4,8 @@ dataplane detached, and by one that attaches to a dataplane that is a unit of it
 runs, the state is that of before the change or that of after it, and no connection notices: not those that come and go, not a
 long stream, not idle ones.
 
-Where it dies is counted in system calls (tests/kill_at_call.c). The short form takes one place of each change, another one in
-each form (SLUICE_KILLS=some); SLUICE_KILLS=all goes through all of them, as long as the change goes on.
+Where it dies is counted in system calls (tests/kill_at_call.c). The short form (SLUICE_KILLS=0) takes one place of each change, every other change
+attached and the rest detached; SLUICE_KILLS=N takes every Nth place of every change in both forms, as long as the change goes on.
 """
 import contextlib
 import json
@@ -18,10 +18,10 @@ from test_control import Operator, Site, Traffic, give_tap, is_alive, roles, wit
 from test_ping import wait_for
 
 KILL_AT_CALL = os.path.join(lab.BUILD, 'tests/kill-at-call')
-KILLS = os.environ.get('SLUICE_KILLS')  # `some` or `all`
-ALL = KILLS == 'all'
+EVERY = int(os.environ.get('SLUICE_KILLS', '0'))  # 0: the short form
 N_IDLE = 20
 STEPS_MAX = 500
+AFTER_THE_ANSWER = 5
 SERVER = 'spare/198.51.100.20:82'
 
 
@@ -142,7 +142,7 @@ class Killer:
 
 
 def kill_in_change(site, change, n):
-    """True when it died before the change was over."""
+    """What was seen before, and whether the change was answered before it died; None: it did not die."""
     operator = Operator(site.socket)
     for line in change.prepare:
         operator.ask(line)
@@ -157,10 +157,10 @@ def kill_in_change(site, change, n):
     struck = killer.has_struck(0.3 if answered else 10)
     killer.end()
     operator.close()
-    if not struck:
-        return False
+    if not struck and site.process.poll() is None:
+        return None
     site.process.wait()
-    return before
+    return before, answered
 
 
 def seen(site, change, before):
@@ -172,39 +172,60 @@ def seen(site, change, before):
     return after
 
 
-def kill_everywhere(site, options, places):
-    """Every kind of change with a death at each of the places; `places` None: at all that there are."""
+def take_over(site, options, pid, change, at, before):
+    """The next control process: what runs is kept, and its state is one that may be."""
+    site.start(*options)
+    info = site.running()
+    assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0 and not info['dataplane_configuration_differs'], (change.name, at, info)
+    wait_for(lambda: site.info()['snapshot_published'], f'{change.name}, {at}: the snapshot')
+    after = seen(site, change, before)
+    assert after in change.allowed(before), (change.name, at, before, after)
+
+
+def kill_once(site, options, pid, change, place):
+    died = kill_in_change(site, change, place)
+    assert died, f'{change.name}: over before call {place}'
+    take_over(site, options, pid, change, place, died[0])
+
+
+def kill_everywhere(site, options, pid, change):
+    """Returns at how many places it died."""
+    n_deaths = n_answered = 0
+    for place in range(1, STEPS_MAX, EVERY):
+        died = kill_in_change(site, change, place)
+        if died is None:
+            break
+        before, answered = died
+        n_deaths += 1
+        take_over(site, options, pid, change, place, before)
+        # What goes on after the answer (the snapshot is on its way) is not endless, but other work follows it.
+        n_answered += answered
+        if n_answered == AFTER_THE_ANSWER:
+            break
+    assert n_deaths, f'{change.name}: it never died'
+    print(f'{change.name}: {n_deaths} deaths, {n_deaths - n_answered} of them before the answer', flush=True)
+    return n_deaths
+
+
+def kill_in_all_changes(site, options, places, first):
     pid = site.running()['dataplane_pid']
     n_deaths = 0
     with Traffic(site), Held(site):
-        for change in kinds_of_change(site):
-            n, deaths = 1, 0
-            while n < STEPS_MAX:
-                at = places[(deaths + len(change.name)) % len(places)] if places else n
-                before = kill_in_change(site, change, at)
-                if before is False:
-                    assert deaths, f'{change.name}: over before call {at}'
-                    break
-                deaths += 1
-                site.start(*options)
-                info = site.running()
-                assert info['dataplane_pid'] == pid and info['dataplane_starts'] == 0 and not info['dataplane_configuration_differs'], (change.name, at, info)
-                wait_for(lambda: site.info()['snapshot_published'], f'{change.name}, {at}: the snapshot')
-                after = seen(site, change, before)
-                assert after in change.allowed(before), (change.name, at, before, after)
-                n += 1
-                if places:
-                    break
-            n_deaths += deaths
+        changes = kinds_of_change(site)
+        if EVERY:
+            n_deaths = sum(kill_everywhere(site, options, pid, change) for change in changes)
+        else:
+            for number, change in enumerate(changes[first::2]):
+                kill_once(site, options, pid, change, places[number % len(places)])
     assert is_alive(pid)
-    print(f'{n_deaths} deaths')
+    print(f'{n_deaths or len(changes[first::2])} deaths')
 
 
 @with_site
 def killed_anywhere_by_the_one_that_starts(site):
     more_services(site)
     site.start()
-    kill_everywhere(site, (), None if ALL else (4, 9, 14))
+    kill_in_all_changes(site, (), (4, 9, 14), 0)
 
 
 @with_site
@@ -213,17 +234,17 @@ def killed_anywhere_attached(site):
     process, link = site.lab.dataplane(site.namespace, name='dataplane')
     link.close()
     site.start('--attach')
-    kill_everywhere(site, ('--attach',), None if ALL else (6, 11, 17))
+    kill_in_all_changes(site, ('--attach',), (6, 11, 17), 1)
     assert process.poll() is None
 
 
 TESTS = [killed_anywhere_by_the_one_that_starts, killed_anywhere_attached]
 
 if __name__ == '__main__':
+    if 'SLUICE_KILLS' not in os.environ:
+        print('takes half a minute: SLUICE_KILLS=0, or more; ./soak has it')
+        sys.exit(lab.SKIP)
     if not os.path.exists(KILL_AT_CALL):
         print('needs kill-at-call')
-        sys.exit(lab.SKIP)
-    if KILLS is None:
-        print('takes half a minute: SLUICE_KILLS=some, or all; ./soak has it')
         sys.exit(lab.SKIP)
     lab.main(TESTS)

@@ -224,6 +224,15 @@ static void values_that_are_not_allowed(void **state)
 		{"tls: {lane-wait: 50}\n", "found '50'; allowed: a time such as 50us"},
 		{"tls: {lane-wait: 1s}\n", "from 0 to 10ms"},
 		{"tls: {prepared-signatures: maybe}\n", "allowed: on or off"},
+	};
+
+	(void)state;
+	refuse_all(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void values_that_backends_and_listeners_do_not_have(void **state)
+{
+	static const struct bad cases[] = {
 		{"backends: [a]\n", "backends: found no mapping"},
 		{"backends: {a: {servers: []}}\n", "backends.a.servers: found 0; allowed: at least 1"},
 		{"backends: {a: {servers: [host:80]}}\n",
@@ -309,9 +318,10 @@ static void contradictions_in_the_network(void **state)
 	refuse_all(cases, sizeof cases / sizeof cases[0]);
 }
 
-static void contradictions_in_backends_and_listeners(void **state)
-{
 #define WITH(...) DATAPLANE CERTIFICATES BACKENDS __VA_ARGS__
+
+static void contradictions_in_backends(void **state)
+{
 	static const struct bad cases[] = {
 		{DATAPLANE "backends: {a: {servers: [\"203.0.113.1:1\", \"203.0.113.1:1\"]}}\n",
 			"backends.a.servers[1].address: found 203.0.113.1:1, the address of an earlier "
@@ -331,6 +341,15 @@ static void contradictions_in_backends_and_listeners(void **state)
 		{DATAPLANE "backends: {a: {servers: [\"192.0.2.10:80\"]}}\nlisteners: [{name: l, address: "
 			   "\"192.0.2.10:80\", protocol: tcp, backend: a}]\n",
 			"found 192.0.2.10:80, where a listener is: a loop"},
+	};
+
+	(void)state;
+	refuse_all(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void contradictions_in_listeners(void **state)
+{
+	static const struct bad cases[] = {
 		{WITH(LISTENER("protocol: tls, backend: wbe")),
 			"listeners[0].backend: found 'wbe'; no backend has this name"},
 		{WITH(LISTENER("protocol: tls")),
@@ -363,6 +382,15 @@ static void contradictions_in_backends_and_listeners(void **state)
 			"is for protocols with TLS"},
 		{WITH(LISTENER("protocol: tcp, backend: web, client-auth: {mode: off}")),
 			"is for protocols with TLS"},
+	};
+
+	(void)state;
+	refuse_all(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void contradictions_in_protocols_and_addresses(void **state)
+{
+	static const struct bad cases[] = {
 		{WITH(LISTENER("protocol: smtp, tls: implicit, security: may, backend: mx")),
 			"found 'may'; allowed with implicit TLS: encrypt"},
 		{WITH(LISTENER("protocol: managesieve, tls: implicit, backend: web")),
@@ -613,9 +641,12 @@ int main(void)
 		cmocka_unit_test(a_list_may_be_a_single_value),
 		cmocka_unit_test(mail_defaults_depend_on_the_protocol),
 		cmocka_unit_test(values_that_are_not_allowed),
+		cmocka_unit_test(values_that_backends_and_listeners_do_not_have),
 		cmocka_unit_test(a_zero_byte_is_refused),
 		cmocka_unit_test(contradictions_in_the_network),
-		cmocka_unit_test(contradictions_in_backends_and_listeners),
+		cmocka_unit_test(contradictions_in_backends),
+		cmocka_unit_test(contradictions_in_listeners),
+		cmocka_unit_test(contradictions_in_protocols_and_addresses),
 		cmocka_unit_test(contradictions_in_the_rest),
 		cmocka_unit_test(many_errors_are_counted_and_cut),
 		cmocka_unit_test(included_files_are_joined),

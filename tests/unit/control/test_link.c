@@ -95,7 +95,7 @@ static struct ipc_hello_answer hello(uint32_t n_workers)
 
 static int some_fd(void)
 {
-	return memfd_create("test", MFD_CLOEXEC);
+	return memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
 static void from_greeting_to_running(void **state)
@@ -253,6 +253,8 @@ static void counter_pages_are_checked(void **state)
 	const int fd = some_fd();
 
 	(void)state;
+	assert_non_null(strstr(counter_reader_open(&reader, fd), "sealed"));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	assert_non_null(counter_reader_open(&reader, fd)); // empty
 	assert_int_equal(ftruncate(fd, 1 << 16), 0);
 	assert_non_null(counter_reader_open(&reader, fd)); // no magic

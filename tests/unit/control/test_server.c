@@ -61,6 +61,35 @@ static void expect_with(struct client *client, const char *said, const char *exp
 	free(got);
 }
 
+// Whoever may not give the command leaves nothing of its payload in locked memory.
+static void a_payload_that_is_refused_is_not_kept(void **state)
+{
+	static const char line[] = "MIIBszCCAVmgAwIBAgIUEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXA\n";
+	struct client *user = connect_as(ACCESS_USER);
+	struct client *admin = connect_as(ACCESS_ADMIN);
+	uint64_t before;
+
+	(void)state;
+	assert_true(client_take(user, "set ssl cert x <<END\n", 21));
+	before = secret_used_len();
+	for (int i = 0; i < 20000; i++)
+		assert_true(client_take(user, line, sizeof line - 1));
+	assert_in_range(secret_used_len(), 0, before + (32 << 10));
+	expect_with(user, "END\n", "is for the level admin; yours is user");
+	expect_with(user, "show info\n", "control_pid");
+	// Nor does one line without an end.
+	assert_true(client_take(user, "set ssl cert x <<\n", 18));
+	for (int i = 0; i < 4096; i++)
+		(void)client_take(user, "x", 1);
+	expect_with(user, "x", "a payload of more than");
+	// Of the right level it comes in pieces of any size.
+	assert_true(client_take(admin, "set ssl cert x <<END\n", 21));
+	for (int i = 0; i < 3; i++)
+		for (const char *c = line; *c != '\0'; c++)
+			assert_true(client_take(admin, c, 1));
+	expect_with(admin, "END\n", "no certificate has the name 'x'");
+}
+
 static void every_answer_ends_with_an_empty_line(void **state)
 {
 	struct client *client = connect_as(ACCESS_ADMIN);
@@ -281,6 +310,7 @@ static void secrets_of_clients_are_given_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_payload_that_is_refused_is_not_kept),
 		cmocka_unit_test(every_answer_ends_with_an_empty_line),
 		cmocka_unit_test(json_answers_are_json),
 		cmocka_unit_test(lines_may_come_in_pieces_and_together),
