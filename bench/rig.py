@@ -13,11 +13,13 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'system'))
 import lab  # noqa: E402  (the path above must be set first)
+import service  # noqa: E402
 import snapshot  # noqa: E402
 
 LOAD = os.environ.get('SLUICE_LOAD', os.path.join(lab.BUILD, 'bench/load/sluice-load'))
@@ -42,7 +44,8 @@ tls: {{tickets: {{count: {tickets}}}}}
 certificates:
 {certificates}
 backends:
-  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}}}
+  # The servers are the generator's and come and go with it.
+  http: {{servers: [{servers}], timeouts: {{connect: 5s, idle: 1h}}, check: none}}
 {more_backends}
 listeners:
   - {{name: https, address: "{proxy}:443", protocol: tls, backend: http}}
@@ -117,30 +120,28 @@ def tsc_hz():
     return json.loads(got.stdout)['machine']['tsc_hz']
 
 
-class Sluice:
-    """Sluice under sluice-control on a device of the caller's choice."""
+class Sluice(service.Service):
+    """Sluice on a device of the caller's choice, before whatever else the machine does."""
 
     def __init__(self, laboratory, device, kinds=('ec',), huge=True, connections=65536, memory=512, poll='busy', tickets=2, mail=(), namespace=None,
                  backend=f'{BACKEND}:8080', n_backends=1):
-        self.lab, self.folder, self.namespace, self.pid = laboratory, laboratory.folder, namespace, None
+        self.pid, self.process = None, None
         atexit.register(self.kill)
+        folder = laboratory.folder
         host, port = backend.split(':')
         servers = ', '.join(f'{{address: "{host}:{int(port) + i}"}}' for i in range(n_backends))
         text = CONFIGURATION.format(
-            name=laboratory.tag, core=cpus()[0], memory=memory, poll=poll, huge='prefer' if huge else 'never', folder=self.folder, build=lab.BUILD,
-            device=device, proxy=PROXY, proxy_back=PROXY_BACK, connections=connections, tickets=tickets, certificates=certificates(self.folder, kinds),
+            name=laboratory.tag, core=cpus()[0], memory=memory, poll=poll, huge='prefer' if huge else 'never', folder=folder, build=lab.BUILD,
+            device=device, proxy=PROXY, proxy_back=PROXY_BACK, connections=connections, tickets=tickets, certificates=certificates(folder, kinds),
             servers=servers, metrics=20000 + os.getpid() % 20000,
-            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}]}}' for name in mail),
+            more_backends='\n'.join(f'  {name}: {{servers: [{{address: "{BACKEND}:{9000 + MAIL_PORTS[name]}"}}], check: none}}' for name in mail),
             more_listeners='\n'.join(f'  - {{name: {name}, address: "{PROXY}:{MAIL_PORTS[name]}", protocol: {name}, tls: starttls, backend: {name}}}'
                                      for name in mail))
-        with open(f'{self.folder}/sluice.yaml', 'w', encoding='utf-8') as f:
-            f.write(text)
-        self.log = open(f'{self.folder}/control.log', 'w+', encoding='utf-8')
         hurry()
-        self.process = laboratory.spawn(namespace, *PRIORITY, f'{lab.BUILD}/control/sluice-control', '-c', f'{self.folder}/sluice.yaml', stderr=self.log, stdout=self.log)
+        super().__init__(laboratory, namespace, text, prefix=PRIORITY)
         try:
             wait_until(self.hurry_dataplane, 'the start of the dataplane')
-            wait_until(self.is_published, 'Sluice', 40)
+            wait_until(self.is_up, 'Sluice', 40)
         except Trouble as trouble:
             self.kill()
             raise Trouble(f'{trouble}\n{self.read_log()}') from None
@@ -155,12 +156,9 @@ class Sluice:
             hurry(self.pid)
         return started or self.process.poll() is not None
 
-    def is_published(self):
+    def is_up(self):
         self.hurry_dataplane()
-        return self.process.poll() is not None or 'snapshot_published: yes' in self.ctl('show', 'info')
-
-    def ctl(self, *words):
-        return lab.run(f'{lab.BUILD}/control/sluicectl', '--socket', f'{self.folder}/control.sock', *words, check=False).stdout
+        return self.process.poll() is not None or self.is_published()
 
     def show_counters(self, path):
         """Makes the shared page appear under this path, for sluice-load --counters."""
@@ -172,7 +170,8 @@ class Sluice:
 
     def kill(self):
         """The dataplane outlives its control process, so it is ended by itself."""
-        self.lab.end(self.process)
+        if self.process:
+            self.lab.end(self.process)
         if self.pid:
             try:
                 os.kill(self.pid, signal.SIGKILL)
@@ -180,18 +179,9 @@ class Sluice:
                 pass
             self.pid = None
 
-    def read_log(self):
-        self.log.flush()
-        with open(self.log.name, encoding='utf-8') as f:
-            return f.read()
-
     def stop(self):
-        """True when the dataplane ended well, no packet buffer lost."""
-        self.ctl('disable', 'dataplane')
-        wait_until(lambda: 'ended with status' in self.read_log(), 'the end of the dataplane')
-        self.lab.end(self.process)
-        self.pid = None
-        return 'ended with status 0' in self.read_log()
+        self.pid, well = None, super().stop()
+        return well
 
 
 class Load:
@@ -201,20 +191,33 @@ class Load:
         command = [LOAD, mode, '--json', '--core', str(cpus()[1]), *map(str, arguments)]
         hurry()
         self.mode = mode
-        self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A file, so that it can be read while it is written.
+        with tempfile.NamedTemporaryFile('w', dir=laboratory.folder, suffix='.words', delete=False) as words:
+            self.path = words.name
+            self.process = laboratory.spawn(namespace, *PRIORITY, *command, stdout=subprocess.PIPE, stderr=words, text=True)
+
+    def read_words(self):
+        with open(self.path, encoding='utf-8') as f:
+            return f.read().splitlines()
+
+    def wait_for(self, word, seconds=30):
+        """Until it says `ready` (the network is there) or `measuring` (the first window begins)."""
+        wait_until(lambda: word in self.read_words() or self.process.poll() is not None, f'sluice-load {self.mode}, {word}', seconds)
+        if word not in self.read_words():
+            raise Trouble(f'sluice-load {self.mode} ended with status {self.process.poll()}: ' + '; '.join(self.read_words()))
 
     def finish(self, check=True, timeout=300):
         try:
-            output, words = self.process.communicate(timeout=timeout)
+            output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise Trouble(f'sluice-load {self.mode} did not end in {timeout} s') from None
-        self.words = [line for line in words.splitlines() if line != 'ready']
+        self.words = [line for line in self.read_words() if line not in ('ready', 'measuring')]
         self.status = self.process.returncode
         self.result = json.loads(output) if output.strip() else None
         if self.result is None or (check and self.status != 0):
             raise Trouble(f'sluice-load {self.mode} ended with status {self.status}: ' + '; '.join(self.words))
-        self.windows, self.total = self.result['windows'], self.result['total']
+        self.windows, self.total = self.result.get('windows'), self.result.get('total')
         return self
 
 

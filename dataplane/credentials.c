@@ -245,6 +245,7 @@ static bool add_certificate(struct credentials *credentials, const struct record
 	// Control has checked it, but a wrong pair would fail every handshake.
 	if (!private_key_matches_certificate(credential->key, chain.certificates[0]))
 		return refuse(reason, "certificates: number %u is not its key's", head.id);
+	chain.signed_with = certificate_signature_name(chain.certificates[0]);
 	len = tls_certificate_footprint(&chain);
 	room = take_room(credentials, len, &credential->certificate_chunk);
 	if (room == NULL)

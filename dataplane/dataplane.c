@@ -7,6 +7,7 @@
 #include "net/net.h"
 #include "net/packet_pool.h"
 #include "net/port_dpdk.h"
+#include "proxy/session_lookup.h"
 #include "refusal.h"
 #include "stale_socket.h"
 
@@ -142,8 +143,9 @@ static bool make_shared(struct dataplane *dataplane, char *reason)
 
 	if (!counter_page_create(&dataplane->counter_page, n_workers, clock_tsc_hz()))
 		return refuse(reason, "counters: %s", strerror(errno));
-	if (!arena_init(&dataplane->arena,
-		    chain_verifier_footprint(n_workers) + exchange_footprint(n_workers, EXCHANGE_RING_LEN)))
+	if (!arena_init(&dataplane->arena, chain_verifier_footprint(n_workers) +
+						   exchange_footprint(n_workers, EXCHANGE_RING_LEN) +
+						   session_lookup_footprint(n_workers)))
 		return refuse(reason, "memory for the rings between workers: %s", strerror(errno));
 	dataplane->chain_verifier = chain_verifier_start(&dataplane->arena, n_workers);
 	if (dataplane->chain_verifier == NULL)
@@ -151,7 +153,8 @@ static bool make_shared(struct dataplane *dataplane, char *reason)
 	if (n_workers == 1)
 		return true;
 	dataplane->exchange = exchange_init(&dataplane->arena, n_workers, EXCHANGE_RING_LEN);
-	return dataplane->exchange != NULL ||
+	dataplane->session_lookup = session_lookup_init(&dataplane->arena, n_workers);
+	return (dataplane->exchange != NULL && dataplane->session_lookup != NULL) ||
 	       refuse(reason, "memory for the rings between workers is too small");
 }
 
@@ -191,6 +194,7 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 			.counters = counter_page_worker(&dataplane->counter_page, i),
 			.tallies = tally_page_worker(&dataplane->counter_page.tallies, i),
 			.exchange = dataplane->exchange,
+			.session_lookup = dataplane->session_lookup,
 			.chain_verifier = dataplane->chain_verifier,
 			.tx_pool = dataplane->tx_pools[i],
 			.record_pool = dataplane->record_pools[i],

@@ -19,8 +19,9 @@ struct dataplane {
 	struct eal eal;
 	struct net_config net_config;
 	struct counter_page counter_page;
-	struct arena arena; // what workers share: the exchange
+	struct arena arena; // what workers share: the exchange, the look-up of sessions
 	struct exchange *exchange;
+	struct session_lookup *session_lookup;
 	struct chain_verifier *chain_verifier;
 	struct rte_mempool *rx_pool;
 	struct rte_mempool *tx_pools[IPC_WORKERS_MAX];

@@ -15,6 +15,7 @@ enum {
 	RULES_PER_ROUTE_MAX = 4096,
 	MS = 1000, // microseconds
 	CONNECTION_POLICY_SALT = 1,
+	PREFIX_FACTOR = 16, // an IPv6 /48 may do so many times what a /64 may
 };
 
 void *decoding_take(struct decoding *decoding, size_t n, size_t len)
@@ -239,6 +240,8 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		.log_connections = record->log_connections != 0,
 	};
 	memcpy(out_terms->name, record->name, sizeof record->name);
+	out_terms->limits = (struct listener_limits){
+		.connections = record->connections, .handshakes_per_second = record->handshakes_per_second};
 	set_timeouts(decoding, record, &out_terms->timeouts);
 	switch ((enum snapshot_protocol)record->protocol) {
 	case SNAPSHOT_TLS:
@@ -562,6 +565,7 @@ static bool read_head(struct decoding *decoding)
 		.source_connections = head->source_connections,
 		.source_handshakes_per_second = head->source_handshakes_per_second,
 		.source_handshakes_burst = head->source_handshakes_per_second,
+		.prefix_factor = PREFIX_FACTOR,
 	};
 	return true;
 }

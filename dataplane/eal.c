@@ -93,6 +93,16 @@ static bool is_pci_address(const char *device)
 	       memchr(device, ':', n_hex) != NULL && memchr(device, '.', n_hex) != NULL;
 }
 
+// Whether a memif port shows all packet memory to its peer, which then has to be one file.
+static bool shares_memory(const struct config *config)
+{
+	bool shares = false;
+
+	for (uint32_t i = 0; i < config->n_ports; i++)
+		shares = shares || strstr(config->ports[i].device, "zero-copy=yes") != NULL;
+	return shares;
+}
+
 // Whether any of them is a PCI device.
 static bool add_devices(const struct config *config)
 {
@@ -143,6 +153,8 @@ bool eal_start(
 	add_argument(out_eal->huge_pages ? "--in-memory" : "--no-huge");
 	if (!out_eal->huge_pages)
 		add_argument("--no-shconf");
+	else if (shares_memory(config))
+		add_argument("--single-file-segments");
 	out_eal->pci = add_devices(config);
 	if (rte_eal_init(arguments.n, arguments.values) < 0) {
 		*out_fatal = true;

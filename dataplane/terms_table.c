@@ -164,6 +164,8 @@ static bool same_listener(const struct listener_terms *a, const struct listener_
 {
 	return a->protocol == b->protocol && a->log_handshakes == b->log_handshakes &&
 	       a->log_connections == b->log_connections && strcmp(a->name, b->name) == 0 &&
+	       a->limits.connections == b->limits.connections &&
+	       a->limits.handshakes_per_second == b->limits.handshakes_per_second &&
 	       same_timeouts(&a->timeouts, &b->timeouts) && same_preamble(&a->preamble, &b->preamble);
 }
 

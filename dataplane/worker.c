@@ -76,6 +76,7 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 	return (struct proxy_setup){
 		.tcp = worker->tcp,
 		.engine = &worker->tls,
+		.lookup = setup->session_lookup,
 		.counters = setup->counters,
 		.tallies = setup->tallies,
 		.holds = worker->holds,
@@ -86,6 +87,7 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 		.n_preambles = smaller(setup->n_connections, HANDSHAKES_MAX),
 		.n_redirects = smaller(setup->n_connections, 1024),
 		.n_sources = WORKER_SOURCES,
+		.n_workers = setup->n_workers,
 		.upstream = {.n_pools = TERMS_BACKENDS,
 			.n_servers = DEPLOYMENT_SERVERS_MAX + SERVERS_EXTRA,
 			.table_max = HASH_SLOTS},

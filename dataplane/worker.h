@@ -28,6 +28,7 @@ struct net_config;
 struct query;
 struct rte_mempool;
 struct session_import;
+struct session_lookup;
 struct tcp;
 
 enum {
@@ -48,7 +49,8 @@ struct worker_setup {
 	const struct net_config *net_config;
 	struct counters *counters;
 	struct tallies tallies;
-	struct exchange *exchange; // NULL with one worker
+	struct exchange *exchange;             // NULL with one worker
+	struct session_lookup *session_lookup; // likewise
 	struct chain_verifier *chain_verifier;
 	struct rte_mempool *tx_pool;
 	struct rte_mempool *record_pool;

@@ -69,7 +69,7 @@ def sim(seconds):
     build('build')
     first, end = int(time.time()) % 1000000000, time.monotonic() + seconds
     while time.monotonic() < end:
-        for name, count in (('tcp_sim', 1000), ('workers_sim', 30), ('proxy_sim', 200)):
+        for name, count in (('tcp_sim', 1000), ('proxy_sim', 300)):
             yield f'{name} {first} {count}', [f'build/tests/sim/{name}', str(first), str(count)], {}
         first += 1000
 

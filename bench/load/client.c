@@ -35,8 +35,10 @@ static void set_state(struct generator *generator, struct client *client, enum c
 	client->state = (uint8_t)state;
 	generator->n_opening -= (uint32_t)(was_opening && !is_opening(client));
 	generator->n_opening += (uint32_t)(!was_opening && is_opening(client));
-	if (state == CLIENT_HOLDING)
-		list_remove(&client->waiting);
+	if (state != CLIENT_HOLDING)
+		return;
+	list_remove(&client->waiting);
+	list_push_back(&generator->holding, &client->waiting);
 }
 
 // Its time begins anew.
@@ -88,6 +90,14 @@ static bool fail(struct generator *generator, struct client *client, enum load_e
 	return true;
 }
 
+// The same for what the server says, in words.
+static bool fail_answer(struct generator *generator, struct client *client, const char *words)
+{
+	note_error(generator, LOAD_ERROR_ANSWER, "%s", words);
+	client_drop(generator, client);
+	return true;
+}
+
 // A flood's connections are meant to be ended by the server.
 static bool is_flood(const struct client *client)
 {
@@ -128,23 +138,28 @@ static void add_latency(struct generator *generator, enum latency latency, uint6
 
 // --- beginning ---
 
+struct ip_addr client_address(const struct load_options *options, uint32_t number)
+{
+	const struct load_range *range = &options->clients[0];
+	uint32_t total = 0;
+
+	for (uint32_t i = 0; i < options->n_clients; i++)
+		total += options->clients[i].n;
+	number %= total;
+	while (number >= range->n)
+		number -= (range++)->n;
+	return station_address(range, number);
+}
+
 static bool connect(struct generator *generator, struct client *client)
 {
 	const struct load_options *options = generator->options;
-	const struct load_range *range = &options->clients[0];
-	uint32_t total = 0, number;
-	struct tcp_connect request = {
+	struct tcp_connect request = {.local = client_address(options, generator->next_client_address++),
 		.remote = station_address(&options->target, generator->next_target++ % options->target.n),
 		.remote_port = options->target.port,
 		.user = pool_index(&generator->clients, client)};
 	struct tcp_conn *conn;
 
-	for (uint32_t i = 0; i < options->n_clients; i++)
-		total += options->clients[i].n;
-	number = generator->next_client_address++ % total;
-	while (number >= range->n)
-		number -= (range++)->n;
-	request.local = station_address(range, number);
 	if (tcp_connect(generator->station->tcp, &request, generator->station->now_us, &conn) !=
 		TCP_CONNECT_STARTED)
 		return false;
@@ -168,6 +183,7 @@ enum client_begin client_begin(struct generator *generator, uint64_t intended_ts
 	list_link_init(&client->waiting);
 	client->script = scripts_next(&generator->scripts);
 	client->intended_tsc = intended_tsc;
+	client->due_tsc = 0;
 	client->n_uploaded = client->n_requests = 0;
 	client->state = CLIENT_CONNECTING;
 	client->mail_step = 0;
@@ -280,10 +296,14 @@ static bool step_handshaking(struct generator *generator, struct client *client)
 		generator->now->n_full++;
 	if (client->offered && !report->resumed)
 		note_error(generator, LOAD_ERROR_NOT_RESUMED, "%s", load_error_text(LOAD_ERROR_NOT_RESUMED));
+	// A second group is offered with TLS 1.2, for the certificate's sake.
+	if (generator->options->group != 0 && report->group != 0 &&
+		report->group != generator->options->group)
+		note_error(generator, LOAD_ERROR_OTHER_GROUP, "%s", load_error_text(LOAD_ERROR_OTHER_GROUP));
 	leg_finish_handshake(legs, &client->leg);
 	add_latency(generator, LATENCY_HANDSHAKE, client->intended_tsc);
 	touch(generator, client);
-	if (generator->options->mail != LOAD_MAIL_NONE) {
+	if (generator->options->mail != LOAD_MAIL_NONE && client->script->hold != HOLD_OPEN) {
 		client->mail_step = mail_talk_after_tls(generator->options->mail);
 		client->asked = false;
 		set_state(generator, client, CLIENT_MAIL);
@@ -319,7 +339,8 @@ static bool ask(struct generator *generator, struct client *client)
 		if (!leg_write(legs, &client->leg, span_of(script->request, script->request_len)))
 			return false;
 		client->asked = any = true;
-		client->asked_tsc = generator->station->now_tsc;
+		client->asked_tsc = client->due_tsc != 0 ? client->due_tsc : generator->station->now_tsc;
+		client->due_tsc = 0;
 	}
 	while (script->upload && client->n_uploaded < script->body_len) {
 		uint64_t left = script->body_len - client->n_uploaded;
@@ -339,7 +360,7 @@ static bool ask(struct generator *generator, struct client *client)
 // A request has its whole answer.
 static void end_request(struct generator *generator, struct client *client)
 {
-	bool last = client->answer.close ||
+	bool last = client->answer.close || (generator->draining && client->script->hold != HOLD_OPEN) ||
 		    (client->script->n_requests != 0 && client->n_requests + 1 >= client->script->n_requests);
 
 	client->n_requests++;
@@ -353,6 +374,35 @@ static void end_request(struct generator *generator, struct client *client)
 		last ? CLIENT_ENDING : (client->script->hold == HOLD_OPEN ? CLIENT_HOLDING : CLIENT_TALKING));
 }
 
+// What is wrong with a whole answer, in words; NULL: nothing.
+static const char *trouble_with(const struct generator *generator, const struct client *client)
+{
+	static char words[96];
+	const struct message *answer = &client->answer;
+	const struct script *script = client->script;
+
+	words[0] = 0;
+	if (script->upload ? answer->status / 100 != 2 : answer->status != 200)
+		(void)snprintf(words, sizeof words, "the server answers with status %u", answer->status);
+	else if (!script->upload && answer->body_len != script->body_len)
+		(void)snprintf(words, sizeof words, "an answer has %llu bytes where %llu were asked for",
+			(unsigned long long)answer->body_len, (unsigned long long)script->body_len);
+	else if (script->upload && client->n_uploaded != script->body_len)
+		return "an upload was answered before all of it was sent";
+	else if (leg_readable(&generator->station->legs, &client->leg) != 0)
+		return "bytes follow an answer that was whole";
+	return words[0] != 0 ? words : NULL;
+}
+
+// It has moved. At the end of a run of bodies without end that is all that can be asked of it.
+static void touch_stream(struct generator *generator, struct client *client)
+{
+	if (generator->draining && generator->options->mode == LOAD_BULK)
+		list_remove(&client->waiting);
+	else
+		touch(generator, client);
+}
+
 // Reads what has come of the answer. False: the client is gone.
 static bool read_answer(struct generator *generator, struct client *client, bool *moved)
 {
@@ -361,6 +411,7 @@ static bool read_answer(struct generator *generator, struct client *client, bool
 	uint32_t n = leg_peek(legs, &client->leg, pieces, PIECES);
 	uint32_t taken = 0;
 	uint64_t body_before = client->answer.body_seen;
+	const char *words;
 
 	for (uint32_t i = 0; i < n && !message_is_over(&client->answer); i++)
 		taken += (uint32_t)message_feed(&client->answer, span_of(pieces[i].data, pieces[i].len));
@@ -369,24 +420,32 @@ static bool read_answer(struct generator *generator, struct client *client, bool
 	*moved = true;
 	leg_consume(legs, &client->leg, taken);
 	generator->now->n_bytes_down += client->answer.body_seen - body_before;
-	touch(generator, client);
+	touch_stream(generator, client);
 	if (client->answer.state == MESSAGE_CORRUPT)
 		return !fail(generator, client, LOAD_ERROR_CORRUPT);
-	if (client->answer.state == MESSAGE_MALFORMED ||
-		(client->answer.state == MESSAGE_WHOLE && client->answer.status / 100 != 2))
-		return !fail(generator, client, LOAD_ERROR_ANSWER);
-	if (client->answer.state == MESSAGE_WHOLE)
-		end_request(generator, client);
+	if (client->answer.state == MESSAGE_MALFORMED)
+		return !fail_answer(generator, client, "an answer is no HTTP/1.1 that tells its length");
+	if (client->answer.state != MESSAGE_WHOLE)
+		return true;
+	words = trouble_with(generator, client);
+	if (words != NULL)
+		return !fail_answer(generator, client, words);
+	end_request(generator, client);
 	return true;
 }
+
+static const char unasked[] = "the server sends bytes that nobody has asked for";
 
 static bool step_talking(struct generator *generator, struct client *client)
 {
 	struct proxy *legs = &generator->station->legs;
-	bool moved = ask(generator, client);
+	bool moved;
 
+	if (!client->asked && leg_readable(legs, &client->leg) != 0)
+		return fail_answer(generator, client, unasked);
+	moved = ask(generator, client);
 	if (moved && client->script->upload)
-		touch(generator, client);
+		touch_stream(generator, client);
 	if (!read_answer(generator, client, &moved))
 		return true;
 	if (client->state == CLIENT_TALKING && leg_at_end(legs, &client->leg))
@@ -400,6 +459,8 @@ static bool step_ending(struct generator *generator, struct client *client)
 {
 	struct proxy *legs = &generator->station->legs;
 
+	if (leg_readable(legs, &client->leg) != 0)
+		return fail_answer(generator, client, unasked);
 	if (leg_at_end(legs, &client->leg))
 		return end_well(generator, client);
 	if (!client->answer.close && (client->leg.flags & (LEG_SHUT | LEG_SHUT_DUE)) == 0)
@@ -417,13 +478,18 @@ static bool step_holding(struct generator *generator, struct client *client)
 		client_drop(generator, client);
 		return true;
 	}
+	if (is_flood(client))
+		return false;
+	if (leg_readable(legs, &client->leg) != 0 && generator->options->mail == LOAD_MAIL_NONE)
+		return fail_answer(generator, client, unasked);
 	if (leg_at_end(legs, &client->leg))
 		return fail(generator, client, LOAD_ERROR_SHORT);
 	return false;
 }
 
-void client_trickle(struct generator *generator, struct client *client)
+void client_ask(struct generator *generator, struct client *client, uint64_t due_tsc)
 {
+	client->due_tsc = due_tsc;
 	touch(generator, client);
 	set_state(generator, client, CLIENT_TALKING);
 	client_activate(generator, client);
@@ -443,6 +509,8 @@ static bool say(struct generator *generator, struct client *client)
 // One line was read. False: the client's state has changed, or it is gone.
 static bool take_line(struct generator *generator, struct client *client)
 {
+	char words[32 + MESSAGE_LINE_MAX];
+
 	switch (mail_talk_line(generator->options->mail, &client->mail_step, client->answer.line)) {
 	case MAIL_TALK_MORE:
 		return true;
@@ -464,8 +532,8 @@ static bool take_line(struct generator *generator, struct client *client)
 	case MAIL_TALK_REFUSED:
 		break;
 	}
-	note_error(generator, LOAD_ERROR_ANSWER, "mail: the server says '%s'", client->answer.line);
-	client_drop(generator, client);
+	(void)snprintf(words, sizeof words, "mail: the server says '%s'", client->answer.line);
+	(void)fail_answer(generator, client, words);
 	return false;
 }
 
@@ -551,9 +619,8 @@ bool client_step(struct generator *generator, struct client *client)
 	return steps[client->state](generator, client);
 }
 
-void client_expire(struct generator *generator)
+void client_expire(struct generator *generator, uint64_t limit_us)
 {
-	uint64_t limit_us = (uint64_t)(generator->options->timeout_s * 1e6);
 	struct list_link *link;
 
 	while ((link = list_first(&generator->waiting)) != NULL) {

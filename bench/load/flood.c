@@ -28,18 +28,19 @@ static void fill(struct rte_mbuf *mbuf, const struct flow_key *key, uint32_t num
 	memcpy(header + 1, options, OPTIONS_LEN);
 }
 
+// Each address has all its ports before the next one's turn comes; targets take turns.
 void flood_syn(struct generator *generator)
 {
 	const struct load_options *options = generator->options;
-	const struct load_range *range = &options->clients[0];
 	uint32_t number = generator->flood_number++;
-	struct flow_key key = {.local = station_address(range, number / N_PORTS % range->n),
-		.remote = options->target.first,
+	bool one_path = options->target.n == 1 && options->n_clients == 1;
+	struct flow_key key = {.local = client_address(options, number / N_PORTS),
+		.remote = station_address(&options->target, number % options->target.n),
 		.local_port = (uint16_t)(FIRST_PORT + number % N_PORTS),
 		.remote_port = options->target.port};
 	struct rte_mbuf *mbuf;
 
-	if (generator->flood_path.mtu == 0 &&
+	if ((generator->flood_path.mtu == 0 || !one_path) &&
 		!net_path_find(generator->station->net, &key.local, &key.remote, &generator->flood_path)) {
 		generator->now->errors[LOAD_ERROR_NO_ROUTE]++;
 		return;

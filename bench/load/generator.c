@@ -11,7 +11,7 @@
 enum {
 	ROUNDS_MAX = 32,
 	BEGIN_MAX = 64,     // connections begun in one turn
-	OPENING_MAX = 1024, // of many that are to be held, so many are on their way at once
+	OPENING_MAX = 1024, // of many that are to stay, so many are on their way at once
 	TRICKLE_MAX = 256   // held connections that ask in one turn
 };
 
@@ -23,6 +23,7 @@ void generator_open(struct generator *generator, struct station *station)
 	generator->options = options;
 	list_init(&generator->active);
 	list_init(&generator->waiting);
+	list_init(&generator->holding);
 	scripts_make(&generator->scripts, options);
 	serve_open(&generator->serve, station);
 	if (!arena_init(&generator->arena, pool_footprint(options->n_connections, sizeof(struct client))) ||
@@ -92,8 +93,11 @@ static bool open_round(struct generator *generator)
 			continue;
 		if (!leg_prepare_opening(&generator->station->legs, &client->leg,
 			    &generator->openings[generator->n_openings],
-			    &generator->jobs[generator->n_openings]))
+			    &generator->jobs[generator->n_openings])) {
+			// The end that nobody announced is found here, and judged in the next step.
+			any = any || leg_is(&client->leg, LEG_BROKEN);
 			continue;
+		}
 		any = true;
 		if (++generator->n_openings == GENERATOR_BURST)
 			open_batch(generator);
@@ -134,13 +138,18 @@ static uint32_t run_rounds(struct generator *generator)
 
 // --- the pace ---
 
+bool generator_fills(const struct load_options *options)
+{
+	return options->mode == LOAD_IDLE || (options->mode == LOAD_RPS && options->rate > 0);
+}
+
 static bool may_begin(const struct generator *generator)
 {
 	const struct load_options *options = generator->options;
 
 	if (generator->draining || options->mode == LOAD_SERVE)
 		return false;
-	return options->mode != LOAD_IDLE || generator->n_opening < OPENING_MAX;
+	return (!generator_fills(options) && options->mode != LOAD_RPS) || generator->n_opening < OPENING_MAX;
 }
 
 static uint32_t begin_closed(struct generator *generator)
@@ -153,29 +162,79 @@ static uint32_t begin_closed(struct generator *generator)
 	return n;
 }
 
+// One conversation, SYN or request. False: there is no place for it. An attacker gives up who hangs longest.
+static bool begin_due(struct generator *generator)
+{
+	const struct load_options *options = generator->options;
+	struct list_link *link;
+
+	if (options->mode == LOAD_FLOOD && options->flood == LOAD_FLOOD_SYN) {
+		flood_syn(generator);
+		return true;
+	}
+	link = list_first(&generator->holding);
+	if (options->mode == LOAD_FLOOD && link != NULL && pool_n_free(&generator->clients) == 0)
+		client_drop(generator, LIST_ITEM(link, struct client, waiting));
+	if (options->mode != LOAD_RPS)
+		return client_begin(generator, (uint64_t)generator->next_begin_tsc) != CLIENT_NO_PLACE;
+	if (link != NULL)
+		client_ask(generator, LIST_ITEM(link, struct client, waiting),
+			(uint64_t)generator->next_begin_tsc);
+	return link != NULL;
+}
+
 static uint32_t begin_open(struct generator *generator)
 {
 	uint32_t n = 0;
 
 	while (n < BEGIN_MAX && may_begin(generator) &&
 		generator->next_begin_tsc <= (double)generator->station->now_tsc) {
-		enum client_begin result;
-
-		if (generator->options->mode == LOAD_FLOOD && generator->options->flood == LOAD_FLOOD_SYN) {
-			flood_syn(generator);
-			result = CLIENT_BEGUN;
-		} else {
-			result = client_begin(generator, (uint64_t)generator->next_begin_tsc);
-		}
 		// It begins when a place is free, and late.
-		if (result == CLIENT_NO_PLACE) {
-			generator->now->n_late++;
+		if (!begin_due(generator)) {
+			generator->full_tsc = generator->station->now_tsc;
 			return n;
 		}
+		if (generator->next_begin_tsc <= (double)generator->full_tsc)
+			generator->now->n_late++;
 		generator->next_begin_tsc += generator->interval_tsc;
 		n++;
 	}
 	return n;
+}
+
+// Requests of an open loop need connections, which are opened as in a closed one.
+static uint32_t begin(struct generator *generator)
+{
+	const struct load_options *options = generator->options;
+	uint32_t n = 0;
+
+	if (!(options->rate > 0))
+		return begin_closed(generator);
+	if (options->mode == LOAD_RPS)
+		n = begin_closed(generator);
+	return options->mode == LOAD_RPS && generator->filling ? n : n + begin_open(generator);
+}
+
+uint64_t generator_overdue(struct generator *generator)
+{
+	const struct load_options *options = generator->options;
+	struct histogram *waited =
+		&generator->now
+			 ->latencies[options->mode == LOAD_RPS ? LATENCY_REQUEST : LATENCY_CONVERSATION];
+	uint64_t now_tsc = clock_tsc(), n = 0;
+
+	if (!(options->rate > 0) || options->mode == LOAD_IDLE)
+		return 0;
+	for (double due_tsc = generator->next_begin_tsc; due_tsc <= (double)now_tsc;
+		due_tsc += generator->interval_tsc, n++)
+		if (options->mode != LOAD_FLOOD)
+			histogram_add(waited, statistics_ns((uint64_t)due_tsc, now_tsc));
+	return n;
+}
+
+bool generator_is_settled(const struct generator *generator)
+{
+	return list_empty(&generator->waiting);
 }
 
 static uint32_t trickle(struct generator *generator)
@@ -184,7 +243,8 @@ static uint32_t trickle(struct generator *generator)
 	double each_tsc = options->trickle_s * (double)clock_tsc_hz() / options->n_connections;
 	uint32_t n = 0;
 
-	if (!(options->trickle_s > 0) || generator->n_holding == 0 || generator->filling)
+	if (!(options->trickle_s > 0) || generator->n_holding == 0 || generator->filling ||
+		generator->draining)
 		return 0;
 	if (generator->trickle_tsc == 0)
 		generator->trickle_tsc = generator->station->now_tsc;
@@ -194,7 +254,7 @@ static uint32_t trickle(struct generator *generator)
 
 		generator->trickle_tsc += (uint64_t)each_tsc;
 		if (pool_in_use(&generator->clients, idx) && client->state == CLIENT_HOLDING)
-			client_trickle(generator, client);
+			client_ask(generator, client, 0);
 		n++;
 	}
 	return n;
@@ -210,9 +270,9 @@ void generator_turn(struct generator *generator)
 	n_done += take_events(generator);
 	serve_turn(&generator->serve);
 	n_done += run_rounds(generator);
-	n_done += generator->options->rate > 0 ? begin_open(generator) : begin_closed(generator);
+	n_done += begin(generator);
 	n_done += trickle(generator);
-	client_expire(generator);
+	client_expire(generator, (uint64_t)(generator->options->timeout_s * 1e6));
 	n_done += station_send(station);
 	generator->now->errors[LOAD_ERROR_BACKEND] += generator->serve.n_bad - n_bad;
 	if (n_done != 0)

@@ -7,7 +7,10 @@
 //
 // Closed loop: so many connections are in flight, and when one ends the next begins. Open loop: conversations
 // begin at times fixed beforehand; one that finds no free place begins late, and its latencies count from
-// when it should have begun, so that a server that stalls can't hide it.
+// when it should have begun, so that a server that stalls can't hide it. With rps the connections are there
+// beforehand, and it is requests that begin so.
+//
+// At the end nothing new begins, and what is under way settles: it ends, or its time is up and it has failed.
 #pragma once
 
 #include "base/list.h"
@@ -32,10 +35,11 @@ enum client_state {
 struct client {
 	struct leg leg; // first: a handshake's owner is its leg
 	struct list_link active;
-	struct list_link waiting; // by touched_us, for the time limit
+	struct list_link waiting; // by touched_us, for the time limit; HOLDING: on the list of these
 	const struct script *script;
 	uint64_t intended_tsc; // when it should have begun
 	uint64_t hello_tsc;
+	uint64_t due_tsc; // when the next request should be sent; 0: now
 	uint64_t asked_tsc;
 	uint64_t touched_us;
 	uint64_t n_uploaded;
@@ -61,15 +65,17 @@ struct generator {
 	struct arena arena;
 	struct list active;
 	struct list waiting;
+	struct list holding;
 	struct statistics *now; // the window that is being measured
 	uint32_t n_opening;     // clients on their way to HOLDING, TALKING or their end
 	uint32_t n_holding;
 	uint32_t next_client_address, next_target;
 	double next_begin_tsc; // open loop
 	double interval_tsc;
+	uint64_t full_tsc;    // when last no place was free for what was due
 	uint64_t trickle_tsc; // idle: when the next held connection asks
 	uint32_t trickle_cursor;
-	bool filling;          // idle: they are still being opened, and nobody asks before all are held
+	bool filling;          // they are still being opened, and nobody asks before all are held
 	bool draining;         // nothing new begins
 	char first_error[320]; // in words
 	struct leg_opening openings[GENERATOR_BURST];
@@ -81,6 +87,16 @@ struct generator {
 
 void generator_open(struct generator *generator, struct station *station);
 void generator_turn(struct generator *generator);
+
+// Whether connections are opened and held before anything is measured.
+bool generator_fills(const struct load_options *options);
+
+// Open loop: what was due by now and has not begun counts as having waited so long already. Returns how much
+// it is.
+uint64_t generator_overdue(struct generator *generator);
+
+// Whether nobody is waited for any more: all that is under way has ended, failed, or stands still on purpose.
+bool generator_is_settled(const struct generator *generator);
 
 // Resets every client's connection. Turns afterwards let the resets leave.
 void generator_reset(struct generator *generator);
@@ -104,11 +120,14 @@ bool client_step(struct generator *generator, struct client *client);
 
 void client_activate(struct generator *generator, struct client *client);
 
-// Whoever has waited too long fails.
-void client_expire(struct generator *generator);
+// Whoever has waited for so long fails.
+void client_expire(struct generator *generator, uint64_t limit_us);
 
-// A held connection asks once more.
-void client_trickle(struct generator *generator, struct client *client);
+// A held connection asks once more; its request was due then.
+void client_ask(struct generator *generator, struct client *client, uint64_t due_tsc);
+
+// The clients' address of this number, all ranges counted through, again from the first behind the last.
+struct ip_addr client_address(const struct load_options *options, uint32_t number);
 
 // Ends it at once, without counting.
 void client_drop(struct generator *generator, struct client *client);

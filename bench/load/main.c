@@ -3,7 +3,9 @@
 // sluice-load: loads a TLS server or proxy, and can be the backend behind it. `sluice-load --help` has the
 // options, docs/performance.md what the figures mean.
 //
-//   wait for the port -> warm up -> window, window ... -> drain -> report
+//   wait for the port -> [open what is held] -> warm up -> window, window ... -> settle -> report
+//
+// On stderr "ready" says that the network is there, "measuring" that the first window begins.
 #include "base/assert.h"
 #include "base/clock.h"
 #include "load/economies.h"
@@ -18,14 +20,14 @@
 enum {
 	UP_S = 30,            // the port and its addresses have so long to come up
 	PROGRESS_US = 250000, // between two lines
-	DRAIN_MS = 100,       // what is under way may end
 	SILENCE_MS = 100,     // after the resets
-	IDLE_OPEN_S = 600     // idle connections have so long to be opened
+	SETTLE_S = 1,         // beyond the time limit of those that are under way
+	FILL_S = 600          // connections that are held have so long to be opened
 };
 
 static struct station station;
 static struct generator generator;
-static struct statistics warm_up, drained;
+static struct statistics filled, warm_up, settled, drained;
 static struct watched watched;
 static volatile sig_atomic_t stop;
 
@@ -35,10 +37,15 @@ static void on_signal(int number)
 	stop = 1;
 }
 
+// Or can't be: as many have failed as are missing.
 static bool all_are_held(void)
 {
-	return generator.n_holding + generator.now->errors[LOAD_ERROR_REFUSED] >=
-	       generator.options->n_connections;
+	return generator.n_holding + statistics_n_errors(generator.now) >= generator.options->n_connections;
+}
+
+static bool is_settled(void)
+{
+	return generator_is_settled(&generator);
 }
 
 // Runs turns for so long, or until the condition holds. False: it was interrupted.
@@ -83,6 +90,8 @@ static void measure(const struct load_options *options, struct report *report)
 
 		watched_read(&watched, before);
 		whole = run(window, options->duration_s, NULL);
+		if (i + 1 == options->n_windows || !whole)
+			report->n_overdue = generator_overdue(&generator);
 		watched_read(&watched, window->proxy);
 		for (int id = 0; id < N_COUNTERS; id++)
 			window->proxy[id] -= before[id];
@@ -93,13 +102,54 @@ static void measure(const struct load_options *options, struct report *report)
 	}
 }
 
+// What is under way ends, or has made no progress for so long that it has failed. What does make progress
+// then is neither. A flood's connections are left where they are.
+static void settle(const struct load_options *options)
+{
+	generator.draining = true;
+	statistics_begin(&settled, clock_tsc());
+	if (options->mode != LOAD_FLOOD)
+		(void)run(&settled, options->timeout_s + SETTLE_S, is_settled);
+}
+
+// What is asked of every one that serves: that it was asked well.
+static int serve(void)
+{
+	while (run(&warm_up, 1, NULL))
+		;
+	return report_served(&generator.serve);
+}
+
+static int load(const struct load_options *options, struct report *report)
+{
+	generator.filling = generator_fills(options);
+	statistics_begin(&filled, clock_tsc());
+	if (generator.filling)
+		(void)run(&filled, FILL_S, all_are_held);
+	generator.filling = false;
+	generator.next_begin_tsc = (double)clock_tsc();
+	// Idle ones have had theirs.
+	(void)run(&warm_up, options->mode == LOAD_IDLE ? 0 : options->warm_up_s, NULL);
+	generator.next_begin_tsc = (double)clock_tsc();
+	generator.full_tsc = 0;
+	(void)fprintf(stderr, "measuring\n");
+	measure(options, report);
+	settle(options);
+	return report_print(report);
+}
+
 // Nothing of the load begins before the network is there.
 static void come_up(void)
 {
 	generator.draining = true;
 	(void)run(&drained, UP_S, is_up);
 	if (!is_up() && !stop) {
-		(void)fprintf(stderr, "sluice-load: the port has no link, or its addresses are taken\n");
+		if (!station_is_up(&station))
+			(void)fprintf(
+				stderr, "sluice-load: the port has no link, or its addresses are taken\n");
+		else
+			(void)fprintf(stderr, "sluice-load: --counters: %s: there is no such file\n",
+				generator.options->counters);
 		exit(2);
 	}
 	generator.draining = false;
@@ -110,10 +160,14 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = on_signal};
 	struct load_options options;
 	struct economies economies;
-	struct report report = {.options = &options, .generator = &generator, .warm_up = &warm_up};
+	struct report report = {.options = &options,
+		.generator = &generator,
+		.filled = &filled,
+		.warm_up = &warm_up,
+		.settled = &settled};
 	const char *reason;
 	uint64_t n_leaked;
-	int status = 0;
+	int status;
 
 	load_options_read(argc, argv, &options);
 	clock_init();
@@ -134,22 +188,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "sluice-load: --counters: %s %s\n", options.counters, reason);
 		return 2;
 	}
-	if (options.mode == LOAD_SERVE) {
-		while (run(&warm_up, 1, NULL))
-			;
-	} else {
-		generator.filling = options.mode == LOAD_IDLE;
-		(void)run(&warm_up, generator.filling ? IDLE_OPEN_S : options.warm_up_s,
-			generator.filling ? all_are_held : NULL);
-		generator.filling = false;
-		generator.next_begin_tsc = (double)clock_tsc();
-		measure(&options, &report);
-		if (report.n_windows != 0)
-			status = report_print(&report);
-		generator.draining = true;
-		stop = 0;
-		(void)run(&drained, DRAIN_MS * 1e-3, NULL);
-	}
+	status = options.mode == LOAD_SERVE ? serve() : load(&options, &report);
 	generator_reset(&generator);
 	stop = 0;
 	(void)run(&drained, SILENCE_MS * 1e-3, NULL);

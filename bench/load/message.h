@@ -48,3 +48,10 @@ static inline bool message_is_over(const struct message *message)
 {
 	return message->state >= MESSAGE_WHOLE;
 }
+
+// Whether something of it has come and something is missing.
+static inline bool message_is_partial(const struct message *message)
+{
+	return message->state < MESSAGE_WHOLE &&
+	       (message->state != MESSAGE_FIRST_LINE || message->line_len != 0);
+}

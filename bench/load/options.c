@@ -3,6 +3,7 @@
 
 #include "crypto/group.h"
 #include "crypto/scheme.h"
+#include "net/config.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -10,6 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
+
+enum {
+	BUFFER_MIN = 32768 // a record has to fit
+};
 
 // A word of the command line and the number that it stands for.
 struct word {
@@ -53,7 +59,8 @@ static const char help[] =
 	"second "
 	"port\n"
 	"  --address A/P[*N]      client addresses, on the device named last; repeatable\n"
-	"  --serve A/P:PORT[*N]   also be the backend there: HTTP (GET /BYTES sends, PUT swallows and "
+	"  --serve A/P:PORT[*N]   also be the backend there, on N ports: HTTP (GET /BYTES sends, PUT "
+	"swallows and "
 	"checks) or mail\n"
 	"  --gateway A            on the device named last\n"
 	"  --target A:PORT[*N]    where connections go, N addresses in turn\n"
@@ -72,14 +79,23 @@ static const char help[] =
 	"\n"
 	"Load\n"
 	"  --connections N        in flight, or at most so many in an open loop (64)\n"
-	"  --rate R               begin R conversations a second whatever happens (open loop)\n"
+	"  --rate R               begin R conversations a second whatever happens (open loop); rps: R "
+	"requests\n"
 	"  --body BYTES           of each answer or upload (1024; bulk: no end)\n"
 	"  --requests N           per connection (handshake 1; rps: no end)\n"
-	"  --direction down|up|both, --flood syn|half-open|client-hello|garbage, --trickle S\n"
-	"  --warm-up S, --duration S, --windows N, --timeout S\n"
+	"  --direction down|up|both, --trickle S\n"
+	"  --flood syn|half-open|client-hello|garbage   with --rate the longest hanging connection makes "
+	"place "
+	"for a new one\n"
+	"  --warm-up S, --duration S, --windows N\n"
 	"  --counters FILE        the proxy's page of counters (/proc/PID/fd/N): its cycles per handshake "
 	"and byte\n"
 	"  --json, --progress\n"
+	"\n"
+	"  --timeout S            whoever makes no progress for so long has failed (10); at the end so long "
+	"is "
+	"waited for\n"
+	"                         what is under way, so that nothing is lost unseen\n"
 	"\n"
 	"Exit status: 0 all went well, 1 there were errors, 2 it could not run.\n";
 
@@ -113,6 +129,18 @@ static double number_of(const char *option, const char *text, double max)
 	return value;
 }
 
+static uint64_t whole_number_of(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != 0 || !(value >= (double)min) || value > (double)max ||
+		(double)(uint64_t)value < value)
+		refuse("%s: '%s' is no whole number between %llu and %llu", option, text,
+			(unsigned long long)min, (unsigned long long)max);
+	return (uint64_t)value;
+}
+
 static struct ip_addr address_of(const char *option, const char *text)
 {
 	struct in_addr v4;
@@ -125,41 +153,63 @@ static struct ip_addr address_of(const char *option, const char *text)
 	return addr;
 }
 
+// Takes the port off the end.
+static uint16_t port_of(const char *option, const char *text, char *copy)
+{
+	char *colon = strrchr(copy, ':');
+
+	if (colon == NULL)
+		refuse("%s: '%s' has no port", option, text);
+	*colon = 0;
+	return (uint16_t)whole_number_of(option, colon + 1, 1, 65535);
+}
+
+// Takes the brackets out. Whether there were any.
+static bool without_brackets(char *copy)
+{
+	char *end = strchr(copy, ']');
+
+	if (copy[0] != '[' || end == NULL)
+		return false;
+	memmove(end, end + 1, strlen(end));
+	memmove(copy, copy + 1, strlen(copy));
+	return true;
+}
+
 // "A/P", "A:PORT", "A/P:PORT", all with "*N"; IPv6 in brackets where a port follows.
 static struct load_range range_of(const char *option, const char *text, bool with_prefix, bool with_port)
 {
 	char copy[128];
 	struct load_range range = {.n = 1};
-	char *star, *colon, *slash, *start = copy;
+	char *star, *slash;
+	bool bracketed;
 
 	if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
 		refuse("%s: '%s' is too long", option, text);
 	star = strchr(copy, '*');
 	if (star != NULL) {
 		*star = 0;
-		range.n = (uint32_t)number_of(option, star + 1, 4096);
+		range.n = (uint32_t)whole_number_of(option, star + 1, 1, NET_ADDRESSES_MAX);
 	}
-	if (with_port) {
-		colon = strrchr(copy, ':');
-		if (colon == NULL)
-			refuse("%s: '%s' has no port", option, text);
-		*colon = 0;
-		range.port = (uint16_t)number_of(option, colon + 1, 65535);
-		if (copy[0] == '[' && colon[-1] == ']') {
-			colon[-1] = 0;
-			start++;
-		}
-	}
-	slash = strchr(start, '/');
-	if (with_prefix != (slash != NULL) || range.n == 0)
+	if (with_port)
+		range.port = port_of(option, text, copy);
+	bracketed = without_brackets(copy);
+	slash = strchr(copy, '/');
+	if (with_prefix != (slash != NULL))
 		refuse("%s: '%s' should look like %s", option, text,
-			with_prefix ? "10.0.0.2/16, perhaps *50" : "10.0.0.1:443");
+			!with_prefix ? "10.0.0.1:443"
+				     : (with_port ? "10.0.0.2/16:8080" : "10.0.0.2/16, perhaps *50"));
 	if (slash != NULL)
 		*slash = 0;
-	range.first = address_of(option, start);
-	if (slash != NULL)
-		range.prefix_len = (uint8_t)(number_of(option, slash + 1, 128) +
-					     (ip_addr_is_v4(&range.first) ? IP_ADDR_V4_PREFIX_LEN : 0));
+	range.first = address_of(option, copy);
+	// Without them the last part of the address and a port look alike.
+	if (with_port && !with_prefix && !bracketed && !ip_addr_is_v4(&range.first))
+		refuse("%s: '%s': an IPv6 address stands in brackets before its port", option, text);
+	if (slash != NULL && ip_addr_is_v4(&range.first))
+		range.prefix_len = (uint8_t)(whole_number_of(option, slash + 1, 1, 32) +
+					     IP_ADDR_V4_PREFIX_LEN);
+	else if (slash != NULL)
+		range.prefix_len = (uint8_t)whole_number_of(option, slash + 1, 1, 128);
 	return range;
 }
 
@@ -210,7 +260,8 @@ enum option_id {
 	OPTION_COUNTERS,
 	OPTION_JSON,
 	OPTION_PROGRESS,
-	OPTION_HELP
+	OPTION_HELP,
+	N_OPTIONS
 };
 
 static const struct option long_options[] = {{"device", 1, NULL, OPTION_DEVICE},
@@ -257,22 +308,22 @@ static bool take_network(struct load_options *options, int id, const char *text)
 		options->target = range_of("--target", text, false, true);
 		return true;
 	case OPTION_MTU:
-		options->mtu = (uint16_t)number_of("--mtu", text, 9000);
+		options->mtu = (uint16_t)whole_number_of("--mtu", text, NET_MTU_MIN, 9000);
 		return true;
 	case OPTION_CORE:
-		options->core = (uint32_t)number_of("--core", text, 1023);
+		options->core = (uint32_t)whole_number_of("--core", text, 0, 1023);
 		return true;
 	case OPTION_MBUFS:
-		options->n_mbufs = (uint32_t)number_of("--mbufs", text, 1 << 24);
+		options->n_mbufs = (uint32_t)whole_number_of("--mbufs", text, 1024, 1 << 24);
 		return true;
 	case OPTION_BUFFER:
-		options->buffer_len = (uint32_t)number_of("--buffer", text, 1 << 26);
+		options->buffer_len = (uint32_t)whole_number_of("--buffer", text, BUFFER_MIN, 1 << 26);
 		return true;
 	case OPTION_HUGE_PAGES:
 		options->huge_pages = true;
 		return true;
 	case OPTION_WITHOUT:
-		options->without = (uint32_t)number_of("--without", text, 255);
+		options->without = (uint32_t)whole_number_of("--without", text, 0, 255);
 		return true;
 	default:
 		return false;
@@ -311,10 +362,10 @@ static bool take_tls(struct load_options *options, int id, const char *text)
 		options->ca = text;
 		return true;
 	case OPTION_VERIFY:
-		options->verify_every = (uint32_t)number_of("--verify", text, 1e9);
+		options->verify_every = (uint32_t)whole_number_of("--verify", text, 0, 1000000000);
 		return true;
 	case OPTION_SHARES:
-		options->n_shares = (uint32_t)number_of("--shares", text, 1 << 20);
+		options->n_shares = (uint32_t)whole_number_of("--shares", text, 0, 1 << 20);
 		return true;
 	default:
 		return false;
@@ -325,16 +376,16 @@ static bool take_load(struct load_options *options, int id, const char *text)
 {
 	switch (id) {
 	case OPTION_CONNECTIONS:
-		options->n_connections = (uint32_t)number_of("--connections", text, 1 << 23);
+		options->n_connections = (uint32_t)whole_number_of("--connections", text, 1, 1 << 23);
 		return true;
 	case OPTION_RATE:
 		options->rate = number_of("--rate", text, 1e8);
 		return true;
 	case OPTION_BODY:
-		options->body_len = (uint64_t)number_of("--body", text, 1e15);
+		options->body_len = whole_number_of("--body", text, 0, UINT64_C(1000000000000000));
 		return true;
 	case OPTION_REQUESTS:
-		options->n_requests = (uint32_t)number_of("--requests", text, 1e9);
+		options->n_requests = (uint32_t)whole_number_of("--requests", text, 0, 1000000000);
 		return true;
 	case OPTION_DIRECTION:
 		options->direction = (enum load_direction)word_of(directions, "--direction", text);
@@ -352,7 +403,7 @@ static bool take_load(struct load_options *options, int id, const char *text)
 		options->duration_s = number_of("--duration", text, 1e6);
 		return true;
 	case OPTION_WINDOWS:
-		options->n_windows = (uint32_t)number_of("--windows", text, LOAD_WINDOWS_MAX);
+		options->n_windows = (uint32_t)whole_number_of("--windows", text, 1, LOAD_WINDOWS_MAX);
 		return true;
 	case OPTION_TIMEOUT:
 		options->timeout_s = number_of("--timeout", text, 1e6);
@@ -371,21 +422,79 @@ static bool take_load(struct load_options *options, int id, const char *text)
 	}
 }
 
-#define NO_END (UINT64_C(1) << 40) // a body that no run sees the end of
+#define MODE(mode) (1u << LOAD_##mode)
+
+// Options that would be passed over in silence in other modes.
+static const struct {
+	enum option_id id;
+	uint32_t modes;
+	const char *words;
+} bound_options[] = {
+	{OPTION_DIRECTION, MODE(BULK), "--direction goes with bulk"},
+	{OPTION_FLOOD, MODE(FLOOD), "--flood goes with flood"},
+	{OPTION_TRICKLE, MODE(IDLE), "--trickle goes with idle"},
+	{OPTION_RESUME, MODE(HANDSHAKE) | MODE(RPS) | MODE(BULK) | MODE(IDLE),
+		"--resume goes with handshake, rps, bulk and idle; mix does it by itself"},
+	{OPTION_STARTTLS, MODE(HANDSHAKE) | MODE(IDLE) | MODE(SERVE),
+		"--starttls goes with handshake, idle and serve"},
+};
+
+#undef MODE
+
+static void check_combinations(
+	const struct load_options *options, const bool given[N_OPTIONS - OPTION_DEVICE])
+{
+	for (size_t i = 0; i < sizeof bound_options / sizeof bound_options[0]; i++)
+		if (given[bound_options[i].id - OPTION_DEVICE] &&
+			(bound_options[i].modes >> options->mode & 1) == 0)
+			refuse("%s", bound_options[i].words);
+	if (options->plain && options->mail != LOAD_MAIL_NONE)
+		refuse("--starttls and --tls none exclude each other");
+	if (options->plain && (options->resume || options->group != 0 || options->suite != 0 ||
+				      options->signature != 0 || options->ca != NULL))
+		refuse("--tls none leaves nothing for --resume, --group, --suite, --signature and --ca");
+	// TLS 1.3 numbers its suites 0x13xx (RFC 8446 B.4), and no other version does.
+	if (options->suite != 0 && options->version != 0 &&
+		(options->suite >> 8 == 0x13) != (options->version == 0x0304))
+		refuse("--suite: that version of TLS has no such suite");
+	if (options->ca != NULL && access(options->ca, R_OK) != 0)
+		refuse("--ca: '%s' can't be read", options->ca);
+	if (options->mail != LOAD_MAIL_NONE && options->trickle_s > 0)
+		refuse("--trickle and --starttls exclude each other");
+	if (options->mode == LOAD_FLOOD && options->flood == LOAD_FLOOD_SYN && !(options->rate > 0))
+		refuse("--flood syn needs a --rate");
+	if (options->mode == LOAD_BULK && options->rate > 0 && options->body_len == LOAD_NO_END)
+		refuse("--rate needs a --body that has an end");
+	if (!(options->duration_s > 0) || !(options->timeout_s > 0))
+		refuse("--duration and --timeout are more than nothing");
+}
+
+static void check_addresses(const struct load_options *options)
+{
+	uint64_t n = options->n_served;
+
+	for (uint32_t i = 0; i < options->n_clients; i++) {
+		n += options->clients[i].n;
+		if (options->mode != LOAD_SERVE &&
+			ip_addr_is_v4(&options->clients[i].first) != ip_addr_is_v4(&options->target.first))
+			refuse("--address: IPv4 and IPv6 don't reach each other; the --target is of the "
+			       "other kind");
+	}
+	if (n > NET_ADDRESSES_MAX)
+		refuse("more than %d addresses", NET_ADDRESSES_MAX);
+	for (uint32_t i = 0; i < options->n_served; i++)
+		if (options->served[i].port + options->served[i].n - 1 > 65535)
+			refuse("--serve: there is no port above 65535");
+}
 
 static void take_defaults(struct load_options *options)
 {
 	bool bulk = options->mode == LOAD_BULK;
 
 	if (options->body_len == UINT64_MAX)
-		options->body_len = bulk ? NO_END : 1024;
+		options->body_len = bulk ? LOAD_NO_END : 1024;
 	if (options->n_requests == UINT32_MAX)
 		options->n_requests = options->mode == LOAD_HANDSHAKE || options->mode == LOAD_MIX ? 1 : 0;
-	if (options->mail != LOAD_MAIL_NONE && options->plain)
-		refuse("--starttls and --tls none exclude each other");
-	if (options->mail != LOAD_MAIL_NONE && options->mode != LOAD_HANDSHAKE &&
-		options->mode != LOAD_IDLE && options->mode != LOAD_SERVE)
-		refuse("--starttls goes with handshake, idle and serve");
 	if (options->n_devices == 0)
 		refuse("--device is needed");
 	if (options->mode == LOAD_SERVE) {
@@ -397,12 +506,11 @@ static void take_defaults(struct load_options *options)
 		refuse("--address is needed");
 	if (options->target.n == 0)
 		refuse("--target is needed");
-	if (options->n_windows == 0 || options->n_connections == 0 || !(options->duration_s > 0))
-		refuse("--windows, --connections and --duration are at least one");
 }
 
 void load_options_read(int argc, char **argv, struct load_options *out)
 {
+	bool given[N_OPTIONS - OPTION_DEVICE] = {false};
 	int id;
 
 	*out = (struct load_options){.core = 0,
@@ -425,6 +533,7 @@ void load_options_read(int argc, char **argv, struct load_options *out)
 		}
 		if (id == '?')
 			exit(2);
+		given[id - OPTION_DEVICE] = true;
 		if (!take_network(out, id, optarg) && !take_tls(out, id, optarg))
 			(void)take_load(out, id, optarg);
 	}
@@ -432,6 +541,8 @@ void load_options_read(int argc, char **argv, struct load_options *out)
 		refuse("one mode is needed");
 	out->mode = (enum load_mode)word_of(modes, "sluice-load", argv[optind]);
 	take_defaults(out);
+	check_combinations(out, given);
+	check_addresses(out);
 }
 
 const char *load_mode_name(enum load_mode mode)

@@ -46,6 +46,8 @@ enum {
 	LOAD_NAME_MAX = 256
 };
 
+#define LOAD_NO_END (UINT64_C(1) << 40) // a body that no run sees the end of
+
 // A range of addresses that follow each other.
 struct load_range {
 	struct ip_addr first;
@@ -85,7 +87,7 @@ struct load_options {
 	enum load_mail mail;
 	// The load.
 	uint32_t n_connections;
-	double rate; // conversations begun a second; 0: closed loop
+	double rate; // conversations begun a second (rps: requests); 0: closed loop
 	double warm_up_s, duration_s;
 	uint32_t n_windows;
 	double timeout_s;

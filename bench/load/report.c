@@ -10,8 +10,12 @@
 #include <stdlib.h>
 
 enum {
-	BAR_LEN = 20
+	BAR_LEN = 20,
+	TROUBLE_MAX = 512
 };
+
+#define OWN_LIMIT 0.9  // of the generator's core: more may be what bounds the rate
+#define BEHIND_S  0.01 // seconds that an open loop may be behind
 
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
 static const char *const quantile_names[] = {"p50", "p90", "p99", "p99.9"};
@@ -140,6 +144,12 @@ static json_t *json_window(const struct statistics *window)
 	return object;
 }
 
+// Connections that are up; one that has just asked is one of them.
+static uint32_t n_held(const struct generator *generator)
+{
+	return generator->clients.n_used - generator->n_opening;
+}
+
 static json_t *json_settings(const struct report *report)
 {
 	const struct load_options *options = report->options;
@@ -152,7 +162,8 @@ static json_t *json_settings(const struct report *report)
 		(json_int_t)clock_tsc_hz());
 }
 
-static void print_json(const struct report *report, const struct statistics *total, const char *trouble)
+static void print_json(const struct report *report, const struct statistics *total,
+	const struct statistics *all, const char *trouble, const char *note)
 {
 	json_t *windows = json_array();
 	json_t *root, *curves = json_object();
@@ -163,9 +174,10 @@ static void print_json(const struct report *report, const struct statistics *tot
 		if (total->latencies[i].n != 0)
 			json_object_set_new(
 				curves, latency_name((enum latency)i), json_curve(&total->latencies[i]));
-	root = json_pack("{s:o, s:o, s:o, s:o, s:s, s:I, s:I}", "settings", json_settings(report), "windows",
-		windows, "total", json_window(total), "curves", curves, "trouble", trouble, "held",
-		(json_int_t)(report->generator->clients.n_used - report->generator->n_opening), "served",
+	root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "settings",
+		json_settings(report), "windows", windows, "total", json_window(total), "errors",
+		json_errors(all), "curves", curves, "trouble", trouble, "note", note, "overdue",
+		(json_int_t)report->n_overdue, "held", (json_int_t)n_held(report->generator), "served",
 		(json_int_t)report->generator->serve.n_requests);
 	(void)json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 	(void)printf("\n");
@@ -241,7 +253,10 @@ static void print_table(const struct report *report, const struct statistics *to
 	print_rate(report, "flood packets or conn/s", rate_flood);
 	print_rate(report, "generator busy", busy_share);
 	if (report->options->mode == LOAD_IDLE)
-		(void)printf("%-24s %14u\n", "connections held", report->generator->n_holding);
+		(void)printf("%-24s %14u\n", "connections held", n_held(report->generator));
+	if (report->options->rate > 0)
+		(void)printf("%-24s %14llu\n", "late, or never begun",
+			(unsigned long long)(total->n_late + report->n_overdue));
 	(void)printf("\n%-24s %10s %10s %10s %10s %10s\n", "microseconds", "n", "p50", "p90", "p99", "p99.9");
 	for (int i = 0; i < N_LATENCIES; i++) {
 		const struct histogram *histogram = &total->latencies[i];
@@ -255,48 +270,93 @@ static void print_table(const struct report *report, const struct statistics *to
 	}
 }
 
-// What a reader of the figures has to know, in words. Empty: nothing.
-static void describe(const struct report *report, const struct statistics *all, char *out, size_t out_len)
+// --- words ---
+
+static bool resumes(const struct load_options *options)
+{
+	return options->resume || (options->mode == LOAD_MIX && !options->plain);
+}
+
+// Why the figures are not those of what was asked for, in words. Empty: they are.
+static void describe_trouble(const struct report *report, const struct statistics *all, char out[TROUBLE_MAX])
 {
 	const struct load_options *options = report->options;
 	const struct generator *generator = report->generator;
-	bool nothing = all->n_full + all->n_resumed + all->n_requests + all->n_conversations + all->n_flood ==
+	bool nothing = all->n_full + all->n_resumed + all->n_requests + all->n_conversations + all->n_flood +
+				       all->n_bytes_down + all->n_bytes_up ==
 			       0 &&
 		       generator->n_holding == 0;
 
 	out[0] = 0;
-	if (generator->first_error[0] != 0)
-		(void)snprintf(out, out_len, "%s", generator->first_error);
-	else if (nothing && all->n_begun != 0 && all->latencies[LATENCY_CONNECT].n == 0)
-		(void)snprintf(
-			out, out_len, "the target never answered a SYN: is its address right, and is it up?");
+	if (nothing && all->n_begun != 0 && all->latencies[LATENCY_CONNECT].n == 0 &&
+		all->errors[LOAD_ERROR_REFUSED] + all->n_flood_ended == 0)
+		(void)snprintf(out, TROUBLE_MAX,
+			"the target never answered a SYN: is its address right, and is it up?");
+	else if (generator->first_error[0] != 0)
+		(void)snprintf(out, TROUBLE_MAX, "%s", generator->first_error);
+	else if (nothing && all->n_flood_ended != 0)
+		(void)snprintf(out, TROUBLE_MAX, "every connection was refused");
 	else if (nothing)
-		(void)snprintf(out, out_len, "nothing was finished in the time given");
-	else if (options->rate > 0 && all->n_late != 0)
-		(void)snprintf(out, out_len,
-			"overload: conversations began late because %u were in flight already; latencies "
-			"count "
-			"from when they should have begun",
+		(void)snprintf(out, TROUBLE_MAX, "nothing was finished in the time given");
+	else if (resumes(options) && all->n_resumed == 0)
+		(void)snprintf(out, TROUBLE_MAX,
+			"no handshake was resumed: the server gave no session, or not in the time given");
+	else if (options->mode == LOAD_IDLE && n_held(generator) < options->n_connections)
+		(void)snprintf(out, TROUBLE_MAX, "%u connections of %u are held", n_held(generator),
 			options->n_connections);
+}
+
+// What a reader of the figures has to know beside them. Empty: nothing.
+static void describe_note(const struct report *report, const struct statistics *total, char out[TROUBLE_MAX])
+{
+	const struct load_options *options = report->options;
+	const struct generator *generator = report->generator;
+	double behind = (double)total->ended_tsc - generator->next_begin_tsc;
+	bool paced = options->rate > 0 && options->mode != LOAD_IDLE;
+
+	out[0] = 0;
+	if (paced && generator->full_tsc != 0 && total->n_late + report->n_overdue != 0)
+		(void)snprintf(out, TROUBLE_MAX,
+			"overload: %llu began late and %llu never, because all of %u --connections were in "
+			"use; latencies count from when they should have begun",
+			(unsigned long long)total->n_late, (unsigned long long)report->n_overdue,
+			options->n_connections);
+	else if (paced && behind > BEHIND_S * (double)clock_tsc_hz())
+		(void)snprintf(out, TROUBLE_MAX,
+			"the generator could not keep up with --rate: it was %.0f ms behind at the end",
+			behind * 1e3 / (double)clock_tsc_hz());
+	else if (busy_share(total) > OWN_LIMIT)
+		(void)snprintf(out, TROUBLE_MAX,
+			"the generator's core was %.0f %% busy: the rates may be its own limit, not the "
+			"server's",
+			100 * busy_share(total));
+	else if (options->resume && total->n_full != 0)
+		(void)snprintf(out, TROUBLE_MAX,
+			"%llu handshakes were full, for want of a session: give it a longer --warm-up",
+			(unsigned long long)total->n_full);
 }
 
 int report_print(const struct report *report)
 {
 	static struct statistics total, all;
+	char trouble[TROUBLE_MAX], note[TROUBLE_MAX];
 	uint64_t n_errors;
-	char trouble[512];
-	bool nothing;
 
 	statistics_begin(&total, report->windows[0].begun_tsc);
 	for (uint32_t i = 0; i < report->n_windows; i++)
 		statistics_add(&total, &report->windows[i]);
 	all = total;
+	statistics_add(&all, report->filled);
 	statistics_add(&all, report->warm_up);
+	statistics_add(&all, report->settled);
+	// In an open loop the slowest are those that end after the last window.
+	for (int i = 0; i < N_LATENCIES && report->options->rate > 0; i++)
+		histogram_merge(&total.latencies[i], &report->settled->latencies[i]);
 	n_errors = statistics_n_errors(&all);
-	describe(report, &all, trouble, sizeof trouble);
-	nothing = trouble[0] != 0 && n_errors == 0 && all.n_late == 0;
+	describe_trouble(report, &all, trouble);
+	describe_note(report, &total, note);
 	if (report->options->json)
-		print_json(report, &total, trouble);
+		print_json(report, &total, &all, trouble, note);
 	else
 		print_table(report, &total);
 	for (int i = 0; i < N_LOAD_ERRORS; i++)
@@ -305,5 +365,18 @@ int report_print(const struct report *report)
 				load_error_text((enum load_error)i));
 	if (trouble[0] != 0)
 		(void)fprintf(stderr, "sluice-load: %s\n", trouble);
-	return n_errors != 0 || nothing ? 1 : 0;
+	if (note[0] != 0)
+		(void)fprintf(stderr, "sluice-load: %s\n", note);
+	return n_errors != 0 || trouble[0] != 0 ? 1 : 0;
+}
+
+int report_served(const struct serve *serve)
+{
+	(void)printf("{\"served\": %llu, \"bytes_in\": %llu, \"bytes_out\": %llu, \"bad\": %llu}\n",
+		(unsigned long long)serve->n_requests, (unsigned long long)serve->n_bytes_in,
+		(unsigned long long)serve->n_bytes_out, (unsigned long long)serve->n_bad);
+	if (serve->n_bad != 0)
+		(void)fprintf(stderr, "sluice-load: %llu %s\n", (unsigned long long)serve->n_bad,
+			load_error_text(LOAD_ERROR_BACKEND));
+	return serve->n_bad != 0 ? 1 : 0;
 }

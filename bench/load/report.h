@@ -9,7 +9,9 @@ struct report {
 	const struct load_options *options;
 	struct statistics *windows; // n_windows measured ones
 	uint32_t n_windows;
-	struct statistics *warm_up;
+	const struct statistics *filled, *warm_up; // before the windows
+	const struct statistics *settled;          // after them
+	uint64_t n_overdue;                        // due in the last window, and never begun
 	const struct generator *generator;
 };
 
@@ -19,3 +21,6 @@ void report_progress_end(void);
 
 // Prints everything to stdout, and what went wrong also in words to stderr. Returns the exit status.
 int report_print(const struct report *report);
+
+// What the backend's side alone has seen.
+int report_served(const struct serve *serve);

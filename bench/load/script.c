@@ -149,11 +149,6 @@ void scripts_make(struct scripts *scripts, const struct load_options *options)
 	*scripts = (struct scripts){.n = 0};
 	scripts->sessions.slots = calloc(SESSIONS_MAX, sizeof(struct tls_session));
 	SLUICE_ASSERT(scripts->sessions.slots != NULL);
-	if (options->suite != 0 && options->version != 0 &&
-		tls_suite_find(options->suite)->version != options->version) {
-		(void)fprintf(stderr, "sluice-load: --suite: that version of TLS has no such suite\n");
-		exit(2);
-	}
 	if (!trust_init(&scripts->trust, options->ca, options->name)) {
 		(void)fprintf(stderr, "sluice-load: %s\n", scripts->trust.reason);
 		exit(2);
@@ -173,8 +168,10 @@ void scripts_make(struct scripts *scripts, const struct load_options *options)
 	case LOAD_IDLE:
 		add(scripts, options, "idle")->hold = HOLD_OPEN;
 		break;
-	case LOAD_HANDSHAKE:
 	case LOAD_RPS:
+		add(scripts, options, "rps")->hold = options->rate > 0 ? HOLD_OPEN : HOLD_NEVER;
+		break;
+	case LOAD_HANDSHAKE:
 	case LOAD_SERVE:
 	case N_LOAD_MODES:
 		(void)add(scripts, options, load_mode_name(options->mode));

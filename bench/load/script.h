@@ -9,7 +9,7 @@
 
 enum script_hold {
 	HOLD_NEVER,
-	HOLD_OPEN,   // idle once everything is up
+	HOLD_OPEN,   // idle once everything is up, and between requests
 	HOLD_TCP,    // silent once TCP is connected
 	HOLD_HELLO,  // silent after the ClientHello
 	HOLD_GARBAGE // sends what is no TLS, then silent

@@ -77,6 +77,8 @@ static bool send_copy(struct serve *serve, struct tcp_conn *conn, struct span by
 static bool send_shared(
 	struct serve *serve, struct tcp_conn *conn, struct rte_mbuf *mbuf, uint32_t offset, uint32_t len)
 {
+	if (rte_mbuf_refcnt_read(mbuf) > SERVE_REFERENCES_MAX)
+		return false;
 	rte_mbuf_refcnt_update(mbuf, 1);
 	if (tcp_send(serve->station->tcp, conn, mbuf, offset, len))
 		return true;
@@ -94,8 +96,12 @@ static void pump(struct serve *serve, struct served *served, struct tcp_conn *co
 
 		len = served->body_left < len ? (uint32_t)served->body_left : len;
 		len = space < len ? space : len;
-		if (len == 0 || !send_shared(serve, conn, serve->pattern, offset, len))
+		if (len == 0)
 			return;
+		if (!send_shared(serve, conn, serve->pattern, offset, len)) {
+			wait_for_buffer(serve, served, conn);
+			return;
+		}
 		served->body_left -= len;
 		served->body_at += len;
 		serve->n_bytes_out += len;
@@ -289,6 +295,10 @@ static void go_on(struct serve *serve, struct served *served, struct tcp_conn *c
 	bool well = serve->station->options->mail != LOAD_MAIL_NONE ? take_mail(serve, served, conn)
 								    : take_http(serve, served, conn);
 
+	// Who ends within a request has lost some of it.
+	if (well && served->peer_fin && served->body_left == 0 && !served->closing &&
+		tcp_readable(conn) == 0 && message_is_partial(&served->request))
+		well = false;
 	if (!well) {
 		serve->n_bad++;
 		end(serve, conn, true);
@@ -329,6 +339,8 @@ void serve_turn(struct serve *serve)
 		if (conn == NULL)
 			continue;
 		served->waits = false;
+		if (served->body_left != 0)
+			pump(serve, served, conn);
 		go_on(serve, served, conn);
 	}
 }

@@ -12,7 +12,9 @@
 struct station;
 
 enum {
-	SERVE_TAG = 1 // of TCP's events; clients have 0
+	SERVE_TAG = 1, // of TCP's events; clients have 0
+	// To one buffer; DPDK counts them in 16 bits, packets under way included.
+	SERVE_REFERENCES_MAX = 48000
 };
 
 struct served {

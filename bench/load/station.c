@@ -3,6 +3,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "load/pattern.h"
+#include "load/serve.h"
 #include "net/packet_pool.h"
 #include "net/port_dpdk.h"
 #include "tls/conn.h"
@@ -24,6 +26,7 @@ enum {
 	AEAD_SLOTS_MIN = 4096,
 	AEAD_SLOTS_MAX = 32768,
 	EAL_OVERHEAD_MB = 64,
+	SEND_BUFFER_MIN = 65536,
 	ARGUMENTS_MAX = 24
 };
 
@@ -174,6 +177,8 @@ static void configure_net(struct station *station)
 // more flows to come than addresses and ports.
 static void tcp_settings(const struct load_options *options, struct tcp_config *out)
 {
+	uint32_t shared = SERVE_REFERENCES_MAX / options->n_connections * PATTERN_PERIOD;
+
 	tcp_config_default(out, 2 * options->n_connections + options->n_connections / 2 + 1024);
 	out->receive_memory = (uint64_t)options->n_mbufs / 2 * 2304;
 	out->resets_per_s = options->mode == LOAD_FLOOD && options->flood == LOAD_FLOOD_SYN ? 0 : 1000000;
@@ -182,6 +187,9 @@ static void tcp_settings(const struct load_options *options, struct tcp_config *
 	out->connect_port_first = 1024;
 	out->connect_port_last = 65535;
 	out->keepalive_idle_ms = 0;
+	// So that every connection of the backend's has its share of references to the pattern.
+	if (out->send_buffer > shared && options->n_served != 0)
+		out->send_buffer = shared > SEND_BUFFER_MIN ? shared : SEND_BUFFER_MIN;
 	if (options->buffer_len == 0)
 		return;
 	out->send_buffer = out->receive_window_max = options->buffer_len;

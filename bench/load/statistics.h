@@ -16,10 +16,10 @@ enum load_error {
 
 // All from the time when the conversation should have begun, which in an open loop may be before it could.
 enum latency {
-	LATENCY_CONNECT,      // until TCP is connected
-	LATENCY_FLIGHT,       // from the ClientHello (not from the beginning) to the server's first bytes
-	LATENCY_HANDSHAKE,    // until TLS is up
-	LATENCY_REQUEST,      // of one request, from when it was sent
+	LATENCY_CONNECT,   // until TCP is connected
+	LATENCY_FLIGHT,    // from the ClientHello (not from the beginning) to the server's first bytes
+	LATENCY_HANDSHAKE, // until TLS is up
+	LATENCY_REQUEST,   // of one request, from when it was sent; rps, open loop: when it should have been
 	LATENCY_CONVERSATION, // until the connection has ended
 	N_LATENCIES
 };
@@ -32,7 +32,7 @@ struct statistics {
 	uint64_t n_requests;
 	uint64_t n_conversations;          // ended as they should
 	uint64_t n_bytes_down, n_bytes_up; // of bodies, at the clients
-	uint64_t n_late;                   // open loop: should have begun and found no free place yet
+	uint64_t n_late;                   // open loop: began late, because no place was free when it was due
 	uint64_t n_flood;                  // packets, or connections that were left hanging
 	uint64_t n_flood_ended;            // that the server ended
 	uint64_t n_verified;

@@ -409,6 +409,64 @@ bool private_key_matches_certificate(const struct private_key *key, struct span 
 	return memcmp(digest, key->public_digest, sizeof digest) == 0;
 }
 
+// RFC 4055 3.1: [0] { hash algorithm { OID } } first among the parameters; without it SHA-1 is meant.
+static struct span pss_hash_oid(struct span parameters)
+{
+	static const uint8_t sha1[] = {0x2b, 0x0e, 0x03, 0x02, 0x1a};
+	struct reader reader = reader_over(parameters);
+	struct span whole, oid;
+	uint8_t tag;
+
+	reader = reader_over(next_element(&reader, &tag, &whole));
+	reader = reader_over(next_element(&reader, &tag, &whole));
+	if (!reader_ok(&reader) || tag != 0xa0)
+		return span_of(sha1, sizeof sha1);
+	reader = reader_over(next_element(&reader, &tag, &whole));
+	oid = next_element(&reader, &tag, &whole);
+	return reader_ok(&reader) ? oid : (struct span){0};
+}
+
+// RFC 8017 appendix C, RFC 5758 3.2, RFC 8410 3; and the hashes themselves, for RSASSA-PSS.
+static const struct {
+	const char *oid;
+	const char *name;
+} signature_oids[] = {
+	{"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "SHA1"},
+	{"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", "SHA256"},
+	{"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", "SHA384"},
+	{"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", "SHA512"},
+	{"\x2a\x86\x48\xce\x3d\x04\x01", "SHA1"},
+	{"\x2a\x86\x48\xce\x3d\x04\x03\x02", "SHA256"},
+	{"\x2a\x86\x48\xce\x3d\x04\x03\x03", "SHA384"},
+	{"\x2a\x86\x48\xce\x3d\x04\x03\x04", "SHA512"},
+	{"\x2b\x65\x70", "ED25519"},
+	{"\x2b\x65\x71", "ED448"},
+	{"\x2b\x0e\x03\x02\x1a", "SHA1"},
+	{"\x60\x86\x48\x01\x65\x03\x04\x02\x01", "SHA256"},
+	{"\x60\x86\x48\x01\x65\x03\x04\x02\x02", "SHA384"},
+	{"\x60\x86\x48\x01\x65\x03\x04\x02\x03", "SHA512"},
+};
+
+const char *certificate_signature_name(struct span certificate)
+{
+	static const struct span pss = {(const uint8_t *)"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9};
+	struct reader reader = reader_over(certificate);
+	struct span whole, oid;
+	uint8_t tag;
+
+	// RFC 5280 4.1: { what is signed, algorithm { OID, parameters }, signature }
+	reader = reader_over(next_element(&reader, &tag, &whole));
+	(void)next_element(&reader, &tag, &whole);
+	reader = reader_over(next_element(&reader, &tag, &whole));
+	oid = next_element(&reader, &tag, &whole);
+	if (span_equal(oid, pss))
+		oid = pss_hash_oid(reader_rest(&reader));
+	for (size_t i = 0; i < sizeof signature_oids / sizeof signature_oids[0]; i++)
+		if (span_equal(oid, span_of_string(signature_oids[i].oid)))
+			return signature_oids[i].name;
+	return NULL;
+}
+
 void private_key_digest(const struct private_key *key, uint8_t out[32])
 {
 	// Everything but the head's reference and serial.

@@ -59,5 +59,9 @@ size_t private_key_signature_max_len(const struct private_key *key);
 // which compressed points and RSA-PSS need, a hundred times that.
 bool private_key_matches_certificate(const struct private_key *key, struct span certificate);
 
+// The digest with which a certificate (DER) was signed, as OpenSSL calls it in short: "SHA256"; "ED25519" and
+// "ED448", which have none of their own. NULL: something else, or no certificate.
+const char *certificate_signature_name(struct span certificate);
+
 // A hash over secret and public parts, for random_mix. Writes 32 bytes.
 void private_key_digest(const struct private_key *key, uint8_t out[32]);

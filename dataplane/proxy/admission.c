@@ -244,6 +244,20 @@ enum admission_verdict admission_handshake(struct admission *admission, const st
 	return ADMISSION_ADMITTED;
 }
 
+bool admission_rate_affords(const struct admission_rate *rate, uint32_t per_second, uint64_t now_us)
+{
+	struct bucket bucket = bucket_for(per_second, per_second, 1);
+
+	return affords(&bucket, rate->full_us, now_us);
+}
+
+void admission_rate_pay(struct admission_rate *rate, uint32_t per_second, uint64_t now_us)
+{
+	struct bucket bucket = bucket_for(per_second, per_second, 1);
+
+	pay(&bucket, &rate->full_us, now_us, 1);
+}
+
 const char *admission_verdict_name(enum admission_verdict verdict)
 {
 	static const char *const names[] = {

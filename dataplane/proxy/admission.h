@@ -48,7 +48,9 @@ struct admission_limits {
 	X(GLOBAL_RATE, "global_rate") \
 	X(SOURCE_RATE, "source_rate") \
 	X(PREFIX_RATE, "prefix_rate") \
-	X(SATURATED, "saturated")
+	X(SATURATED, "saturated") \
+	X(LISTENER_CONNECTIONS, "listener_connections") \
+	X(LISTENER_RATE, "listener_rate")
 
 enum admission_verdict {
 #define X(id, name) ADMISSION_##id,
@@ -110,6 +112,14 @@ enum admission_verdict admission_handshake(struct admission *admission, const st
 	bool resumption, uint32_t n_pending, uint64_t now_us) __attribute__((warn_unused_result));
 
 void admission_release(struct admission *admission, const struct admission_ticket *ticket);
+
+// A rate by itself, for who limits something else than sources: a token bucket that holds a second's worth.
+// Asked first, paid when everybody else has agreed; per_second 0: no limit.
+struct admission_rate {
+	uint64_t full_us;
+};
+bool admission_rate_affords(const struct admission_rate *rate, uint32_t per_second, uint64_t now_us);
+void admission_rate_pay(struct admission_rate *rate, uint32_t per_second, uint64_t now_us);
 
 const char *admission_verdict_name(enum admission_verdict verdict);
 

@@ -3,7 +3,6 @@
 // Pairs whose bytes are looked at: mail's preambles, and the request on port 80. Part of pair.h. What a step
 // sends is copied; the fast path begins when nobody looks any more.
 #include "base/assert.h"
-#include "proxy/first_bytes.h"
 #include "proxy/pair.h"
 
 static struct preamble *preamble_of(struct proxy *proxy, const struct pair *pair)
@@ -15,10 +14,12 @@ void pair_end_talk(struct proxy *proxy, struct pair *pair)
 {
 	if (pair->talk_idx == POOL_NONE)
 		return;
-	if (pair->terms->protocol == LISTENER_MAIL)
+	if (pair->terms->protocol == LISTENER_MAIL) {
+		preamble_end(&proxy->preamble_worker, preamble_of(proxy, pair));
 		pool_free(&proxy->preambles, preamble_of(proxy, pair));
-	else
+	} else {
 		pool_free(&proxy->redirects, pool_at(&proxy->redirects, pair->talk_idx));
+	}
 	pair->talk_idx = POOL_NONE;
 }
 
@@ -36,35 +37,6 @@ bool pair_begin_preamble(struct proxy *proxy, struct pair *pair)
 	}
 	pair->talk_idx = pool_index(&proxy->preambles, preamble);
 	preamble_begin(&proxy->preamble_worker, preamble, &pair->terms->preamble, &client);
-	return true;
-}
-
-// STARTTLS: with what the listener is configured to be now.
-static bool start_tls(struct proxy *proxy, struct pair *pair)
-{
-	struct leg *client = &pair->legs[PAIR_CLIENT];
-	uint32_t listener_idx = proxy_find_listener(proxy, pair->terms);
-	enum admission_verdict verdict;
-
-	if (listener_idx == POOL_NONE) {
-		pair_abort(proxy, pair, COUNTER_PROXY_LISTENER_GONE);
-		return false;
-	}
-	verdict = admission_handshake(
-		&proxy->admission, &pair->ticket, false, proxy->n_handshakes, proxy->now_us);
-	if (verdict != ADMISSION_ADMITTED) {
-		pair_refuse(proxy, pair, verdict);
-		return false;
-	}
-	pair_use_config(proxy, pair, listener_idx);
-	if (!leg_start_tls(proxy, client, pair_listener(pair)->tls)) {
-		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
-		return false;
-	}
-	proxy->n_handshakes++;
-	pair->handshake_us = proxy->now_us;
-	pair->first_bytes = FIRST_BYTES_TLS;
-	pair_set_phase(proxy, pair, PAIR_PREAMBLE);
 	return true;
 }
 
@@ -86,7 +58,13 @@ static bool carry_out(
 			pair_end_client(proxy, pair, COUNTER_PROXY_PREAMBLES_CLOSED);
 			return false;
 		}
-		return leg_write(proxy, client, step->to_client) && start_tls(proxy, pair);
+		if (!leg_write(proxy, client, step->to_client)) {
+			pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
+			return false;
+		}
+		pair->awaits_hello = true;
+		pair_set_phase(proxy, pair, PAIR_PREAMBLE);
+		return false;
 	}
 	sent = leg_write(proxy, client, step->to_client) && leg_write(proxy, backend, step->to_backend);
 	if (step->n_consumed != 0)
@@ -140,28 +118,68 @@ static bool feed(struct proxy *proxy, struct pair *pair, uint8_t side, bool *mov
 	return true;
 }
 
+// What the backend says between STARTTLS and the end of the handshake ends the conversation. Whether it did.
+static bool hear_backend(struct proxy *proxy, struct pair *pair)
+{
+	bool moved = false;
+
+	return leg_has_input(proxy, &pair->legs[PAIR_BACKEND]) && !feed(proxy, pair, PAIR_BACKEND, &moved);
+}
+
+static void end_tls(struct proxy *proxy, struct pair *pair, bool succeeded)
+{
+	struct preamble_step step = preamble_tls_done(
+		&proxy->preamble_worker, preamble_of(proxy, pair), succeeded);
+
+	pair->awaits_hello = false;
+	pair_set_phase(proxy, pair, PAIR_PREAMBLE);
+	(void)carry_out(proxy, pair, &pair->legs[PAIR_CLIENT], &step);
+}
+
+// STARTTLS's handshake begins with the client's first byte, as one that begins the connection, and with what
+// the listener is configured to be then. Whether anything changed.
+static bool step_hello(struct proxy *proxy, struct pair *pair)
+{
+	struct leg *client = &pair->legs[PAIR_CLIENT];
+	uint32_t listener_idx;
+	enum pair_hello hello;
+
+	leg_flush(proxy, client);
+	if (!leg_has_input(proxy, client)) {
+		if (!leg_is(client, LEG_FIN_SEEN))
+			return hear_backend(proxy, pair);
+		end_tls(proxy, pair, false);
+		return true;
+	}
+	listener_idx = proxy_find_listener(proxy, pair->terms);
+	if (listener_idx == POOL_NONE) {
+		pair_abort(proxy, pair, COUNTER_PROXY_LISTENER_GONE);
+		return true;
+	}
+	pair_use_config(proxy, pair, listener_idx);
+	hello = pair_begin_handshake(proxy, pair);
+	if (hello == PAIR_HELLO_AWAITED) {
+		pair_drop_config(pair);
+		return hear_backend(proxy, pair);
+	}
+	return true;
+}
+
 // STARTTLS's handshake. Whether anything changed.
 static bool step_tls(struct proxy *proxy, struct pair *pair)
 {
 	struct leg *client = &pair->legs[PAIR_CLIENT];
 	enum leg_handshake result = leg_handshake(proxy, client);
-	struct preamble_step step;
-	bool moved = false;
 
-	if (result == LEG_HANDSHAKE_WAITS) // what the backend says meanwhile ends it
-		return leg_has_input(proxy, &pair->legs[PAIR_BACKEND])
-			       ? !feed(proxy, pair, PAIR_BACKEND, &moved)
-			       : false;
+	if (result == LEG_HANDSHAKE_WAITS)
+		return hear_backend(proxy, pair);
 	proxy->n_handshakes--;
 	if (result == LEG_HANDSHAKE_DONE)
 		pair_note_session(proxy, pair);
 	else
 		pair_note_failure(proxy, pair);
 	leg_finish_handshake(proxy, client);
-	step = preamble_tls_done(
-		&proxy->preamble_worker, preamble_of(proxy, pair), result == LEG_HANDSHAKE_DONE);
-	pair_set_phase(proxy, pair, PAIR_PREAMBLE);
-	(void)carry_out(proxy, pair, client, &step);
+	end_tls(proxy, pair, result == LEG_HANDSHAKE_DONE);
 	return true;
 }
 
@@ -170,6 +188,8 @@ bool pair_converse(struct proxy *proxy, struct pair *pair)
 	struct leg *client = &pair->legs[PAIR_CLIENT], *backend = &pair->legs[PAIR_BACKEND];
 	bool moved = false;
 
+	if (pair->awaits_hello)
+		return step_hello(proxy, pair);
 	if (leg_is(client, LEG_HANDSHAKING))
 		return step_tls(proxy, pair);
 	leg_flush(proxy, client);

@@ -155,6 +155,8 @@ static bool write_header(struct proxy *proxy, struct pair *pair)
 		facts.client_cert = report->peer_authenticated && !report->resumed;
 		facts.client_cert_session = report->peer_authenticated;
 		facts.common_name = span_of(report->peer_name, report->peer_name_len);
+		if (report->certificate_signed_with != NULL)
+			facts.signature_algorithm = span_of_string(report->certificate_signed_with);
 		facts.key_algorithm = key_name(report, room);
 		facts.group = group_name(report->group);
 		facts.alpn = report->alpn;

@@ -128,9 +128,9 @@ static void seal_batch(struct proxy *proxy)
 	batch->n_seals = 0;
 }
 
-// How much goes into the next record; 0: nothing yet. A record that is shorter than it could be waits if it
-// could not leave anyway, because of what was sent before: an acknowledgement of that wakes its pair. One
-// that can leave never waits. What lies there is not looked at: its buffers are cold.
+// How much goes into the next record; 0: nothing yet. What can leave never waits. What could not leave is not
+// sealed: it would have left the caches again when the peer's window opens, and an acknowledgement that makes
+// room wakes the pair in the turn that brings it. What lies there is not looked at: its buffers are cold.
 static uint32_t choose_len(struct proxy *proxy, const struct leg *from, struct leg *to)
 {
 	struct tls_conn *tls = leg_tls(proxy, to);
@@ -140,8 +140,7 @@ static uint32_t choose_len(struct proxy *proxy, const struct leg *from, struct l
 
 	if (available > space)
 		available = space;
-	if (available == 0 || (available < tls_record_next_len(tls, SEGMENT_LEN, after_pause) &&
-				      leg_is_backed_up(proxy, to)))
+	if (available == 0 || leg_is_backed_up(proxy, to))
 		return 0;
 	return (uint32_t)tls_record_choose_len(tls, SEGMENT_LEN, available, after_pause);
 }

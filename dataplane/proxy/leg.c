@@ -9,6 +9,7 @@
 
 enum {
 	RECORD_PIECES = 16, // that nearly always hold a record
+	HELLO_MAX = 8192,   // of a ClientHello that is waited for as a whole
 	CONTENT_MAX = 512,  // of a record that is not application data and lies in pieces
 };
 
@@ -135,6 +136,20 @@ static struct tls_stream whole_stream(struct proxy *proxy, const struct tcp_conn
 	return stream_of(proxy, tcp_peek(conn, proxy->pieces, PROXY_PIECES_MAX));
 }
 
+bool leg_awaits_hello(struct proxy *proxy, const struct leg *leg)
+{
+	struct tls_stream stream = whole_stream(proxy, conn_of(proxy, leg));
+	uint8_t header[TLS_RECORD_HEADER_LEN];
+	size_t len = tls_stream_len(stream), record_len;
+
+	if (leg_is(leg, LEG_FIN_SEEN) || len == 0)
+		return false;
+	if (tls_stream_copy(stream, 0, header, sizeof header) != sizeof header)
+		return header[0] == TLS_CONTENT_HANDSHAKE;
+	record_len = sizeof header + ((size_t)header[3] << 8 | header[4]);
+	return header[0] == TLS_CONTENT_HANDSHAKE && record_len <= HELLO_MAX && len < record_len;
+}
+
 bool leg_will_resume(struct proxy *proxy, const struct leg *leg)
 {
 	return tls_resumption_hint(proxy->engine, whole_stream(proxy, conn_of(proxy, leg)));
@@ -233,9 +248,7 @@ static void fail(struct proxy *proxy, struct leg *leg)
 // A record in more pieces than a job takes: copied, and opened in a buffer of ours.
 static bool gather(struct proxy *proxy, struct tcp_conn *conn, struct leg_opening *opening)
 {
-	uint32_t len = opening->record.wire_len, copied = 0;
-	uint32_t n_pieces;
-	struct tcp_piece *pieces = proxy->pieces;
+	size_t len = opening->record.wire_len;
 	uint8_t *bytes;
 
 	opening->mbuf = rte_pktmbuf_alloc(proxy->record_pool);
@@ -244,14 +257,7 @@ static bool gather(struct proxy *proxy, struct tcp_conn *conn, struct leg_openin
 		return false;
 	}
 	bytes = rte_pktmbuf_mtod(opening->mbuf, uint8_t *);
-	n_pieces = tcp_peek(conn, pieces, PROXY_PIECES_MAX);
-	for (uint32_t i = 0; i < n_pieces && copied < len; i++) {
-		uint32_t n = pieces[i].len < len - copied ? pieces[i].len : len - copied;
-
-		memcpy(bytes + copied, pieces[i].data, n);
-		copied += n;
-	}
-	SLUICE_ASSERT(copied == len);
+	SLUICE_ASSERT(tls_stream_copy(whole_stream(proxy, conn), 0, bytes, len) == len);
 	opening->inputs[0] = span_of(
 		bytes + opening->record.cipher_off, tls_record_cipher_len(&opening->record));
 	opening->outputs[0] = (struct mut_span){

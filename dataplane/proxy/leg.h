@@ -80,6 +80,9 @@ void leg_events(struct leg *leg, uint16_t events);
 bool leg_start_tls(struct proxy *proxy, struct leg *leg, const struct tls_server_config *config)
 	__attribute__((warn_unused_result));
 
+// Whether a ClientHello has begun to arrive and the rest of its record is still to come.
+bool leg_awaits_hello(struct proxy *proxy, const struct leg *leg);
+
 // Whether what has arrived begins a handshake that will resume a session (tls/resumption_hint.h).
 bool leg_will_resume(struct proxy *proxy, const struct leg *leg);
 

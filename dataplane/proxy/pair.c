@@ -32,6 +32,12 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+// The client's side is between two languages, plaintext and TLS.
+static bool is_between(const struct pair *pair)
+{
+	return pair->awaits_hello || leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING);
+}
+
 static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
 {
 	const struct listener_timeouts *timeouts = &pair->terms->timeouts;
@@ -41,7 +47,7 @@ static uint64_t phase_deadline_us(struct proxy *proxy, const struct pair *pair)
 	case PAIR_CONNECT:
 		return after(pair->phase_us, timeouts->connect_us);
 	case PAIR_PREAMBLE:
-		if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING))
+		if (is_between(pair))
 			return after(pair->phase_us, timeouts->handshake_us);
 		return preamble_deadline_us(pool_at(&proxy->preambles, pair->talk_idx));
 	case PAIR_FORWARD:
@@ -76,7 +82,7 @@ void pair_use_config(struct proxy *proxy, struct pair *pair, uint32_t listener_i
 	pair->listener_idx = (uint16_t)listener_idx;
 }
 
-static void drop_config(struct pair *pair)
+void pair_drop_config(struct pair *pair)
 {
 	if (pair->use == NULL)
 		return;
@@ -103,7 +109,7 @@ void pair_set_phase(struct proxy *proxy, struct pair *pair, enum pair_phase phas
 	set_timer(proxy, pair);
 	if (phase == PAIR_FORWARD ||
 		(phase == PAIR_PREAMBLE && !leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)))
-		drop_config(pair);
+		pair_drop_config(pair);
 }
 
 void pair_timer(struct proxy *proxy, struct pair *pair)
@@ -129,7 +135,7 @@ void pair_timer(struct proxy *proxy, struct pair *pair)
 		pair_activate(proxy, pair);
 		return;
 	}
-	if (pair->phase == PAIR_PREAMBLE && !leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)) {
+	if (pair->phase == PAIR_PREAMBLE && !is_between(pair)) {
 		struct preamble_step step = preamble_timeout(
 			&proxy->preamble_worker, pool_at(&proxy->preambles, pair->talk_idx));
 
@@ -156,6 +162,32 @@ static const char *cut_reason(const struct pair *pair)
 			       pair->end_reason == COUNTER_PROXY_TIMEOUT_TOTAL
 		       ? "timeout"
 		       : "abandoned";
+}
+
+// A worker's part of a listener's limit.
+static uint32_t share_of(const struct proxy *proxy, uint32_t limit)
+{
+	return (uint32_t)(((uint64_t)limit + proxy->n_workers - 1) / proxy->n_workers);
+}
+
+static struct admission_rate *rate_of(const struct proxy *proxy, const struct listener_terms *terms)
+{
+	return &proxy->listener_rates[terms->tally_idx];
+}
+
+static enum admission_verdict admit_handshake(struct proxy *proxy, const struct pair *pair)
+{
+	uint32_t per_second = share_of(proxy, pair->terms->limits.handshakes_per_second);
+	struct admission_rate *rate = rate_of(proxy, pair->terms);
+	enum admission_verdict verdict;
+
+	if (!pair->resumes && !admission_rate_affords(rate, per_second, proxy->now_us))
+		return ADMISSION_LISTENER_RATE;
+	verdict = admission_handshake(
+		&proxy->admission, &pair->ticket, pair->resumes, proxy->n_handshakes, proxy->now_us);
+	if (verdict == ADMISSION_ADMITTED && !pair->resumes)
+		admission_rate_pay(rate, per_second, proxy->now_us);
+	return verdict;
 }
 
 void pair_note_session(struct proxy *proxy, struct pair *pair)
@@ -186,8 +218,11 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 	proxy_log_session(proxy, pair);
 	// A ticket that opened and was of no use after all pays like a full handshake, as far as there is
 	// credit.
-	if (pair->resumes && !report->resumed)
+	if (pair->resumes && !report->resumed) {
 		(void)!admission_handshake(&proxy->admission, &pair->ticket, false, 0, proxy->now_us);
+		admission_rate_pay(rate_of(proxy, pair->terms),
+			share_of(proxy, pair->terms->limits.handshakes_per_second), proxy->now_us);
+	}
 }
 
 void pair_note_failure(struct proxy *proxy, struct pair *pair)
@@ -248,7 +283,7 @@ void pair_free(struct proxy *proxy, struct pair *pair)
 	admission_release(&proxy->admission, &pair->ticket);
 	timer_stop(&proxy->wheel, &pair->timer);
 	list_remove(&pair->active);
-	drop_config(pair);
+	pair_drop_config(pair);
 	terms_let_go(&proxy->listener_holds[pair->terms->idx]);
 	pool_free(&proxy->pairs, pair);
 }
@@ -269,7 +304,7 @@ void pair_abort(struct proxy *proxy, struct pair *pair, enum counter reason)
 void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason)
 {
 	// There are no words for a client that is between two languages.
-	if (leg_is(&pair->legs[PAIR_CLIENT], LEG_HANDSHAKING)) {
+	if (is_between(pair)) {
 		pair_abort(proxy, pair, reason);
 		return;
 	}
@@ -283,7 +318,8 @@ void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason
 
 // --- the beginning ---
 
-void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict)
+// Admission let no handshake begin.
+static void refuse_handshake(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict)
 {
 	tally_listener_add(pair_row(proxy, pair), TALLY_LISTENER_REFUSED, 1);
 	proxy_log_refused(proxy, pair->terms, &pair->addresses, refusal_counters[verdict]);
@@ -300,27 +336,34 @@ static enum first_bytes look_at_first_bytes(struct proxy *proxy, const struct pa
 	return first_bytes_kind(span_of(piece.data, piece.len));
 }
 
-static bool begin_handshake(struct proxy *proxy, struct pair *pair)
+enum pair_hello pair_begin_handshake(struct proxy *proxy, struct pair *pair)
 {
+	struct leg *client = &pair->legs[PAIR_CLIENT];
 	enum admission_verdict verdict;
 
-	pair->resumes = admission_asks_resumption(&proxy->admission, proxy->n_handshakes) &&
-			leg_will_resume(proxy, &pair->legs[PAIR_CLIENT]);
-	verdict = admission_handshake(
-		&proxy->admission, &pair->ticket, pair->resumes, proxy->n_handshakes, proxy->now_us);
+	if (!leg_has_input(proxy, client))
+		return PAIR_HELLO_AWAITED;
+	pair->resumes = false;
+	if (pair->terms->limits.handshakes_per_second != 0 ||
+		admission_asks_resumption(&proxy->admission, proxy->n_handshakes)) {
+		if (leg_awaits_hello(proxy, client))
+			return PAIR_HELLO_AWAITED;
+		pair->resumes = leg_will_resume(proxy, client);
+	}
+	verdict = admit_handshake(proxy, pair);
 	if (verdict != ADMISSION_ADMITTED) {
-		pair_refuse(proxy, pair, verdict);
-		return false;
+		refuse_handshake(proxy, pair, verdict);
+		return PAIR_HELLO_REFUSED;
 	}
 	pair->first_bytes = (uint8_t)look_at_first_bytes(proxy, pair);
 	pair->handshake_us = proxy->now_us;
-	if (!leg_start_tls(proxy, &pair->legs[PAIR_CLIENT], pair_listener(pair)->tls)) {
+	if (!leg_start_tls(proxy, client, pair_listener(pair)->tls)) {
 		pair_abort(proxy, pair, COUNTER_PROXY_NO_ROOM);
-		return false;
+		return PAIR_HELLO_REFUSED;
 	}
 	proxy->n_handshakes++;
-	pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
-	return true;
+	pair->awaits_hello = false;
+	return PAIR_HELLO_ADMITTED;
 }
 
 // What follows acceptance, or the PROXY header.
@@ -356,6 +399,17 @@ static struct pair *refuse(struct proxy *proxy, const struct proxy_listener *lis
 	return NULL;
 }
 
+static bool listener_is_full(const struct proxy *proxy, const struct listener_terms *terms)
+{
+	const struct tally_listener_row *row = &proxy->listener_tallies[terms->tally_idx];
+	uint64_t n_begun = atomic_load_explicit(
+		&row->values[TALLY_LISTENER_CONNECTIONS], memory_order_relaxed);
+	uint64_t n_ended = atomic_load_explicit(&row->values[TALLY_LISTENER_CLOSED], memory_order_relaxed);
+
+	return terms->limits.connections != 0 &&
+	       n_begun - n_ended >= share_of(proxy, terms->limits.connections);
+}
+
 // A place for a connection that may have one.
 static struct pair *admit(struct proxy *proxy, const struct proxy_listener *listener,
 	const struct proxy_addresses *addresses, struct admission_ticket *out_ticket)
@@ -365,6 +419,8 @@ static struct pair *admit(struct proxy *proxy, const struct proxy_listener *list
 
 	if (listener->accepts_proxy && !listener_trusts(listener, &addresses->client_addr))
 		return refuse(proxy, listener, addresses, COUNTER_PROXY_HEADER_UNTRUSTED);
+	if (listener_is_full(proxy, listener->terms))
+		return refuse(proxy, listener, addresses, COUNTER_PROXY_ADMISSION_LISTENER_CONNECTIONS);
 	verdict = admission_connect(&proxy->admission, &addresses->client_addr, proxy->now_us, out_ticket);
 	if (verdict != ADMISSION_ADMITTED)
 		return refuse(proxy, listener, addresses, refusal_counters[verdict]);
@@ -493,14 +549,17 @@ static void end_handshake(struct proxy *proxy, struct pair *pair)
 static bool step_handshake(struct proxy *proxy, struct pair *pair)
 {
 	struct leg *client = &pair->legs[PAIR_CLIENT];
+	enum pair_hello hello;
 
 	if (!leg_is(client, LEG_TLS)) {
 		if (leg_is(client, LEG_FIN_SEEN) && !leg_has_input(proxy, client)) {
 			pair_abort(proxy, pair, COUNTER_PROXY_SILENT);
 			return true;
 		}
-		if (!leg_has_input(proxy, client) || !begin_handshake(proxy, pair))
-			return !pool_in_use(&proxy->pairs, pool_index(&proxy->pairs, pair));
+		hello = pair_begin_handshake(proxy, pair);
+		if (hello != PAIR_HELLO_ADMITTED)
+			return hello == PAIR_HELLO_REFUSED;
+		pair_set_phase(proxy, pair, PAIR_HANDSHAKE);
 	}
 	switch (leg_handshake(proxy, client)) {
 	case LEG_HANDSHAKE_DONE:

@@ -60,6 +60,7 @@ struct pair {
 	uint16_t listener_idx;   // in that snapshot
 	uint8_t phase;
 	bool resumes;        // it was let in because its hello would resume a session
+	bool awaits_hello;   // STARTTLS was answered, and no handshake has begun
 	uint8_t first_bytes; // enum first_bytes, of what began the handshake
 };
 
@@ -135,6 +136,7 @@ void pair_free(struct proxy *proxy, struct pair *pair);
 
 // The pair needs the snapshot in force from now on, as the listener at this index.
 void pair_use_config(struct proxy *proxy, struct pair *pair, uint32_t listener_idx);
+void pair_drop_config(struct pair *pair);
 
 // The name of the backend that it goes to, or would have gone to; empty: none yet, or a nameless one.
 const char *pair_backend(const struct proxy *proxy, const struct pair *pair);
@@ -143,8 +145,16 @@ const char *pair_backend(const struct proxy *proxy, const struct pair *pair);
 void pair_note_session(struct proxy *proxy, struct pair *pair);
 void pair_note_failure(struct proxy *proxy, struct pair *pair);
 
-// Admission let no handshake begin.
-void pair_refuse(struct proxy *proxy, struct pair *pair, enum admission_verdict verdict);
+enum pair_hello {
+	PAIR_HELLO_AWAITED,  // nothing has come, or not enough to tell what it asks for
+	PAIR_HELLO_ADMITTED, // the handshake has begun
+	PAIR_HELLO_REFUSED   // the pair is gone
+};
+
+// Begins the client's handshake with what has arrived, if admission lets it. Nothing is held before. The pair
+// has a configuration.
+enum pair_hello pair_begin_handshake(struct proxy *proxy, struct pair *pair)
+	__attribute__((warn_unused_result));
 
 // The client hears its last words (already written) and the end; the backend is reset.
 void pair_end_client(struct proxy *proxy, struct pair *pair, enum counter reason);

@@ -132,6 +132,8 @@ void preamble_fail(struct preamble_call *call, enum preamble_reason reason)
 	bool silent = preamble->phase == PREAMBLE_PHASE_HANDSHAKE;
 
 	counter_inc(call->worker->counters, reason_counters[reason]);
+	if (silent)
+		preamble_count(call, COUNTER_MAIL_SMTP_FAILED);
 	step->action = PREAMBLE_CLOSE;
 	step->reason = reason;
 	step->to_backend = span_of(NULL, 0);
@@ -530,7 +532,6 @@ struct preamble_step preamble_tls_done(
 
 	SLUICE_ASSERT(preamble->phase == PREAMBLE_PHASE_HANDSHAKE);
 	if (!succeeded) {
-		preamble_count(&call, COUNTER_MAIL_SMTP_FAILED);
 		preamble_fail(&call, PREAMBLE_REASON_TLS_FAILED);
 		return step;
 	}
@@ -542,6 +543,15 @@ struct preamble_step preamble_tls_done(
 	if (preamble->machine->tls_done != NULL)
 		preamble->machine->tls_done(&call);
 	return step;
+}
+
+void preamble_end(struct preamble_worker *worker, struct preamble *preamble)
+{
+	struct preamble_call call = {.worker = worker, .preamble = preamble};
+
+	if (preamble->phase == PREAMBLE_PHASE_HANDSHAKE)
+		preamble_count(&call, COUNTER_MAIL_SMTP_FAILED);
+	preamble->phase = PREAMBLE_PHASE_OVER;
 }
 
 struct preamble_step preamble_injected(struct preamble_worker *worker, struct preamble *preamble)

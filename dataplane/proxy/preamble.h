@@ -233,6 +233,9 @@ struct preamble_step preamble_step(struct preamble_worker *worker, struct preamb
 struct preamble_step preamble_tls_done(struct preamble_worker *worker, struct preamble *preamble,
 	bool succeeded) __attribute__((warn_unused_result));
 
+// The connection has ended, or nobody looks any more: a handshake that was going on has failed.
+void preamble_end(struct preamble_worker *worker, struct preamble *preamble);
+
 // Instead of following PREAMBLE_START_TLS: the owner holds bytes that the client sent behind the command, in
 // another buffer than the step saw. The answer to the command has not been sent.
 struct preamble_step preamble_injected(struct preamble_worker *worker, struct preamble *preamble)

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "proxy/check.h"
 #include "proxy/forward.h"
+#include "proxy/session_lookup.h"
 
 enum {
 	EVENTS_BURST = 64,
@@ -12,6 +13,11 @@ enum {
 	PIECES_LEN = PROXY_PIECES_MAX * sizeof(struct tcp_piece),
 	ARENA_ALIGN = 64
 };
+
+static size_t n_listener_rows(const struct proxy_setup *setup)
+{
+	return setup->tallies.listeners != NULL ? TALLY_LISTENERS : 1;
+}
 
 size_t proxy_footprint(const struct proxy_setup *setup)
 {
@@ -22,7 +28,8 @@ size_t proxy_footprint(const struct proxy_setup *setup)
 	       pool_footprint(setup->n_redirects, sizeof(struct http_redirect)) +
 	       upstream_footprint(&setup->upstream) + admission_footprint(setup->n_sources) +
 	       forward_footprint() + checks_footprint() + SPANS_LEN + PIECES_LEN + 6 * (size_t)ARENA_ALIGN +
-	       sizeof(struct tally_listener_row) + sizeof(uint32_t);
+	       sizeof(struct tally_listener_row) + sizeof(uint32_t) +
+	       n_listener_rows(setup) * sizeof(struct admission_rate) + ARENA_ALIGN;
 }
 
 bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_setup *setup, uint64_t now_us)
@@ -31,15 +38,19 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 
 	*proxy = (struct proxy){.tcp = setup->tcp,
 		.engine = setup->engine,
+		.lookup = setup->lookup,
 		.counters = setup->counters,
 		.small_pool = setup->small_pool,
 		.record_pool = setup->record_pool,
 		.log = {.ring = setup->log},
 		.source_key = setup->source_key,
+		.n_workers = setup->n_workers != 0 ? setup->n_workers : 1,
 		.now_us = now_us};
 	list_init(&proxy->active);
 	timer_wheel_init(&proxy->wheel, now_us);
 	proxy->preamble_worker.counters = setup->counters;
+	if (setup->lookup != NULL)
+		setup->engine->finder = session_lookup_finder(setup->lookup, setup->engine->worker_idx);
 	proxy->batch = forward_init(arena);
 	proxy->facts = arena_alloc(arena, setup->n_pairs * sizeof(struct pair_facts), ARENA_ALIGN);
 	proxy->spans = arena_alloc(arena, SPANS_LEN, ARENA_ALIGN);
@@ -47,11 +58,14 @@ bool proxy_init(struct proxy *proxy, struct arena *arena, const struct proxy_set
 	proxy->listener_tallies = setup->tallies.listeners;
 	if (proxy->listener_tallies == NULL)
 		proxy->listener_tallies = arena_alloc(arena, sizeof *proxy->listener_tallies, ARENA_ALIGN);
+	proxy->listener_rates = arena_alloc(
+		arena, n_listener_rows(setup) * sizeof *proxy->listener_rates, ARENA_ALIGN);
 	proxy->listener_holds = setup->holds.listeners;
 	if (proxy->listener_holds == NULL)
 		proxy->listener_holds = arena_alloc(arena, sizeof *proxy->listener_holds, ARENA_ALIGN);
-	well = proxy->listener_tallies != NULL && proxy->listener_holds != NULL && proxy->batch != NULL &&
-	       proxy->facts != NULL && proxy->spans != NULL && proxy->pieces != NULL &&
+	well = proxy->listener_tallies != NULL && proxy->listener_rates != NULL &&
+	       proxy->listener_holds != NULL && proxy->batch != NULL && proxy->facts != NULL &&
+	       proxy->spans != NULL && proxy->pieces != NULL &&
 	       pool_init(&proxy->pairs, arena, setup->n_pairs, sizeof(struct pair)) &&
 	       pool_init(&proxy->tls_conns, arena, setup->n_pairs, sizeof(struct tls_conn)) &&
 	       pool_init(&proxy->preambles, arena, setup->n_preambles, sizeof(struct preamble)) &&
@@ -173,28 +187,46 @@ static uint32_t run_timers(struct proxy *proxy)
 	return n;
 }
 
+// What a client's handshake waited for is there.
+static void resume(struct proxy *proxy, struct tls_handshake *handshake)
+{
+	struct leg *leg = tls_handshake_owner(handshake);
+
+	leg->tls_status = (uint8_t)tls_handshake_resume(handshake);
+	pair_activate(proxy, pair_of(leg));
+}
+
 void proxy_lanes(struct proxy *proxy)
 {
 	struct lane_request *request;
 
-	while ((request = lanes_pop_completed(proxy->engine->crypto->lanes)) != NULL) {
-		struct leg *leg = tls_handshake_owner(request->owner);
+	while ((request = lanes_pop_completed(proxy->engine->crypto->lanes)) != NULL)
+		resume(proxy, request->owner);
+}
 
-		leg->tls_status = (uint8_t)tls_handshake_resume(request->owner);
-		pair_activate(proxy, pair_of(leg));
+// Other workers' questions about our sessions, and their answers to ours.
+static uint32_t look_up_sessions(struct proxy *proxy)
+{
+	struct tls_handshake *handshake;
+	uint32_t n;
+
+	if (proxy->lookup == NULL)
+		return 0;
+	n = session_lookup_serve(proxy->lookup, proxy->engine);
+	counter_add(proxy->counters, COUNTER_PROXY_SESSIONS_ASKED, n);
+	while ((handshake = session_lookup_next(proxy->lookup, proxy->engine)) != NULL) {
+		resume(proxy, handshake);
+		n++;
 	}
+	return n;
 }
 
 void proxy_verified(struct proxy *proxy, struct tls_reference who, const struct tls_verify_answer *answer)
 {
 	struct tls_handshake *handshake = tls_handshake_verified(proxy->engine, who, answer);
-	struct leg *leg;
 
-	if (handshake == NULL) // its client has gone
-		return;
-	leg = tls_handshake_owner(handshake);
-	leg->tls_status = (uint8_t)tls_handshake_resume(handshake);
-	pair_activate(proxy, pair_of(leg));
+	if (handshake != NULL) // otherwise its client has gone
+		resume(proxy, handshake);
 }
 
 uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
@@ -205,6 +237,7 @@ uint32_t proxy_turn(struct proxy *proxy, uint64_t now_us)
 	proxy->preamble_worker.now_us = now_us;
 	proxy->unfinished = false;
 	n = take_events(proxy);
+	n += look_up_sessions(proxy);
 	n += run_timers(proxy);
 	n += checks_begin(proxy);
 	n += forward_run(proxy);

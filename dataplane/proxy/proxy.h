@@ -22,6 +22,7 @@ struct log_ring;
 struct pair;
 struct pair_facts;
 struct rte_mempool;
+struct session_lookup;
 
 enum {
 	PROXY_SMALL_LEN = 2048,     // data room of small_pool's buffers, at least
@@ -33,12 +34,14 @@ enum {
 struct proxy_setup {
 	struct tcp *tcp;
 	struct tls_engine *engine;
+	struct session_lookup *lookup; // NULL: sessions of other workers are not looked for
 	struct counters *counters;
 	struct tallies tallies;   // NULLs: nobody wants to see them
 	struct terms_holds holds; // NULLs: terms are there for ever, and all have index 0
 	struct log_ring *log;     // NULL: events go nowhere
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
+	uint32_t n_workers; // that listeners' limits are divided between; 0: 1
 	uint32_t n_pairs;
 	uint32_t n_preambles;
 	uint32_t n_redirects;
@@ -62,10 +65,12 @@ struct proxy_use {
 struct proxy {
 	struct tcp *tcp;
 	struct tls_engine *engine;
+	struct session_lookup *lookup;
 	struct counters *counters;
 	struct rte_mempool *small_pool;
 	struct rte_mempool *record_pool;
 	struct tally_listener_row *listener_tallies;
+	struct admission_rate *listener_rates; // by the same index
 	_Atomic uint32_t *listener_holds;
 	struct proxy_use uses[PROXY_CONFIGS_MAX];
 	struct proxy_use *use; // of the snapshot in force
@@ -84,6 +89,7 @@ struct proxy {
 	struct proxy_log log;
 	uint64_t now_us;
 	uint64_t source_key;
+	uint32_t n_workers;
 	uint32_t n_handshakes; // under way
 	bool unfinished;       // buffers were short, or the turn's bound was reached: the active stay active
 	struct forward_batch *batch;

@@ -33,6 +33,12 @@ struct listener_timeouts {
 	uint64_t total_us;     // a connection's life
 };
 
+// Of a listener, all its addresses and all workers together; 0: no limit of its own.
+struct listener_limits {
+	uint32_t connections;
+	uint32_t handshakes_per_second; // full ones
+};
+
 enum {
 	TERMS_NAME_MAX = 63
 };
@@ -45,6 +51,7 @@ struct listener_terms {
 	bool log_connections;
 	char name[TERMS_NAME_MAX + 1]; // for the log; may be empty
 	struct listener_timeouts timeouts;
+	struct listener_limits limits;
 	struct preamble_config preamble; // LISTENER_MAIL
 };
 

@@ -2,6 +2,7 @@
 #include "tcp/mtu.h"
 
 #include "tcp/lifecycle.h"
+#include "tcp/output.h"
 #include "tcp/scoreboard.h"
 #include "tcp/wire.h"
 
@@ -84,6 +85,7 @@ void tcp_mtu_too_big(struct tcp *tcp, struct tcp_conn *conn, uint16_t mtu)
 		cold->frto = 0;
 	}
 	tcp_conn_want_output(tcp, conn);
+	tcp_tell_room(tcp, conn); // what is lost is not in flight
 }
 
 void tcp_mtu_timeout(struct tcp *tcp, struct tcp_conn *conn)

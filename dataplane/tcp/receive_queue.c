@@ -67,6 +67,22 @@ static bool coalesce(struct rte_mbuf *tail, const struct rte_mbuf *mbuf)
 	return true;
 }
 
+// What begins a chain goes behind `tail` in the same way; the rest of the chain, NULL: nothing is left.
+// Without that, segments of a few bytes that came in a wild order would pin a buffer each, and a connection's
+// memory could be full before what its owner waits for is whole.
+static struct rte_mbuf *coalesce_chain(
+	struct tcp *tcp, struct tcp_conn *conn, struct rte_mbuf *tail, struct rte_mbuf *chain)
+{
+	while (chain != NULL && coalesce(tail, chain)) {
+		struct rte_mbuf *next = chain->next;
+
+		discharge(tcp, conn, chain);
+		free_one(chain);
+		chain = next;
+	}
+	return chain;
+}
+
 static void queue_append(struct tcp_conn *conn, struct rte_mbuf *head, struct rte_mbuf *tail)
 {
 	if (conn->rcv_head == NULL) {
@@ -90,11 +106,16 @@ static void absorb_ranges(struct tcp *tcp, struct tcp_conn *conn)
 {
 	while (conn->range_head != POOL_NONE) {
 		struct tcp_range *range = tcp_range_at(tcp, conn->range_head);
+		struct rte_mbuf *chain;
 
 		if (!seq_eq(range->start, conn->rcv_nxt))
 			return;
 		conn->range_head = range->next;
-		queue_append(conn, range->head, range->tail);
+		chain = range->head;
+		if (conn->rcv_head != NULL)
+			chain = coalesce_chain(tcp, conn, conn->rcv_tail, chain);
+		if (chain != NULL)
+			queue_append(conn, chain, range->tail);
 		conn->rcv_queued += seq_len(range->end, range->start);
 		conn->rcv_nxt = range->end;
 		range_free(tcp, conn, range);
@@ -197,6 +218,7 @@ static void range_append(
 static void range_join(struct tcp *tcp, struct tcp_conn *conn, struct tcp_range *range)
 {
 	struct tcp_range *next;
+	struct rte_mbuf *chain;
 
 	if (range->next == POOL_NONE)
 		return;
@@ -204,8 +226,11 @@ static void range_join(struct tcp *tcp, struct tcp_conn *conn, struct tcp_range 
 	if (!seq_eq(next->start, range->end))
 		return;
 	range->end = next->end;
-	range->tail->next = next->head;
-	range->tail = next->tail;
+	chain = coalesce_chain(tcp, conn, range->tail, next->head);
+	if (chain != NULL) {
+		range->tail->next = chain;
+		range->tail = next->tail;
+	}
 	range->next = next->next;
 	range_free(tcp, conn, next);
 }

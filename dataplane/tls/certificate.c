@@ -69,6 +69,7 @@ const struct tls_certificate *tls_certificate_build(struct mut_span memory,
 		return NULL;
 	memset(certificate, 0, sizeof *certificate);
 	certificate->key = key;
+	certificate->signed_with = chain->signed_with;
 	certificate->id = id;
 	writer = writer_over((struct mut_span){
 		.data = memory.data + sizeof *certificate, .len = memory.len - sizeof *certificate});

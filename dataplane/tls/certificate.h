@@ -25,10 +25,11 @@ struct tls_certificate {
 	const struct private_key *key;
 	struct span messages_13[TLS_N_FORMS]; // indexed by a set of enum tls_certificate_form
 	struct span message_12;
-	struct span status_12; // a whole CertificateStatus, or empty
-	struct span scts;      // a SignedCertificateTimestampList, or empty
-	struct span leaf;      // DER, inside message_12
-	uint32_t id;           // the control process's name for it, for logs
+	struct span status_12;   // a whole CertificateStatus, or empty
+	struct span scts;        // a SignedCertificateTimestampList, or empty
+	struct span leaf;        // DER, inside message_12
+	const char *signed_with; // the leaf, by its issuer: "SHA256"; NULL: not known
+	uint32_t id;             // the control process's name for it, for logs
 };
 
 // Bytes of memory that the object takes for this chain (with its staple and timestamps, where it has them).

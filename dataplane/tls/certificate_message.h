@@ -16,6 +16,7 @@ struct tls_cert_chain {
 	struct span certificates[TLS_CHAIN_MAX];
 	struct span staple; // an OCSPResponse, or empty
 	struct span scts;
+	const char *signed_with; // of one of ours: certificate_signature_name of the leaf, or NULL
 };
 
 // RFC 6962 3.3: a list of timestamps, neither it nor one of them empty.

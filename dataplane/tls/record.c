@@ -270,7 +270,9 @@ size_t tls_record_write(struct tls_engine *engine, struct tls_conn *conn, enum t
 	return sealed_len;
 }
 
-size_t tls_record_next_len(const struct tls_conn *conn, size_t segment_len, bool after_pause)
+// How much application data the next record can take: one segment's worth at first and after a pause, so that
+// the peer need not wait for the rest of a long record, then as much as a record can hold.
+static size_t next_len(const struct tls_conn *conn, size_t segment_len, bool after_pause)
 {
 	size_t overhead = tls_record_sealed_len(conn, 0);
 	bool short_ones = after_pause || conn->sent_len < SMALL_RECORDS_LEN;
@@ -282,7 +284,7 @@ size_t tls_record_next_len(const struct tls_conn *conn, size_t segment_len, bool
 
 size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause)
 {
-	size_t len = tls_record_next_len(conn, segment_len, after_pause);
+	size_t len = next_len(conn, segment_len, after_pause);
 
 	if (after_pause)
 		conn->sent_len = 0;

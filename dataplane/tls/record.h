@@ -96,9 +96,7 @@ void tls_record_seal_job(struct tls_conn *conn, const struct tls_seal_pieces *pi
 size_t tls_record_write(struct tls_engine *engine, struct tls_conn *conn, enum tls_content_type type,
 	struct span content, struct mut_span out);
 
-// How much application data the next record can take: one segment's worth at first and after a pause, so
-// that the peer need not wait for the rest of a long record, then as much as a record can hold.
-size_t tls_record_next_len(const struct tls_conn *conn, size_t segment_len, bool after_pause);
-
-// How much of what is available it shall take. Counts what it grants.
+// How much of what is available the next record shall take: one segment's worth at first and after a pause,
+// so that the peer need not wait for the rest of a long record, then as much as a record can hold. Counts
+// what it grants.
 size_t tls_record_choose_len(struct tls_conn *conn, size_t segment_len, size_t available, bool after_pause);

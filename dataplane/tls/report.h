@@ -42,7 +42,8 @@ struct tls_handshake_report {
 	uint8_t name_match;    // enum tls_name_match, server
 	uint8_t peer_name_len; // the peer's certificate's common name; none where the session was resumed
 	char peer_name[TLS_PEER_NAME_MAX];
-	uint16_t key_bits; // of our certificate's key, where we signed with it
+	uint16_t key_bits;                   // of our certificate's key, where we signed with it
+	const char *certificate_signed_with; // by its issuer: "SHA256"; NULL: not known, or none was shown
 	uint32_t certificate_id;
 	struct span alpn; // inside the configuration, or empty
 	uint8_t name_len; // SNI

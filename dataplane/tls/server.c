@@ -184,6 +184,7 @@ void tls_server_commit_certificate(struct tls_handshake *hs)
 {
 	hs->report.scheme = hs->scheme->code_point;
 	hs->report.certificate_id = hs->certificate->id;
+	hs->report.certificate_signed_with = hs->certificate->signed_with;
 	hs->report.key_bits = (uint16_t)private_key_bits(hs->certificate->key);
 }
 

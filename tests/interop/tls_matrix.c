@@ -8,7 +8,7 @@ static bool go_together(const struct tls_suite *suite, enum tls_fixture_kind kin
 	return suite->auth == TLS_AUTH_ANY || (suite->auth == TLS_AUTH_RSA) == is_rsa;
 }
 
-void tls_matrix(void (*run)(const struct tls_combination *combination))
+static void for_each(void (*run)(const struct tls_combination *combination))
 {
 	for (uint32_t i = 0; i < tls_n_suites; i++) {
 		for (uint32_t k = 0; k < tls_default_groups.n; k++) {
@@ -23,4 +23,16 @@ void tls_matrix(void (*run)(const struct tls_combination *combination))
 			}
 		}
 	}
+}
+
+void test_server_matrix(void **state)
+{
+	(void)state;
+	for_each(tls_matrix_serve);
+}
+
+void test_client_matrix(void **state)
+{
+	(void)state;
+	for_each(tls_matrix_connect);
 }

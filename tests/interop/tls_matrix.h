@@ -13,4 +13,10 @@ struct tls_combination {
 	enum tls_fixture_kind kind; // of the certificate
 };
 
-void tls_matrix(void (*run)(const struct tls_combination *combination));
+// Each implementation's own: whole conversations of this kind, our side as server or as client.
+void tls_matrix_serve(const struct tls_combination *combination);
+void tls_matrix_connect(const struct tls_combination *combination);
+
+// Tests: all of them.
+void test_server_matrix(void **state);
+void test_client_matrix(void **state);

@@ -336,30 +336,18 @@ static struct plan plan_of(const struct tls_combination *combination)
 		.kind = combination->kind};
 }
 
-static void serve(const struct tls_combination *combination)
+void tls_matrix_serve(const struct tls_combination *combination)
 {
 	const struct plan plan = plan_of(combination);
 
 	server_plan(&plan);
 }
 
-static void connect_to(const struct tls_combination *combination)
+void tls_matrix_connect(const struct tls_combination *combination)
 {
 	const struct plan plan = plan_of(combination);
 
 	client_plan(&plan);
-}
-
-static void test_server_matrix(void **state)
-{
-	(void)state;
-	tls_matrix(serve);
-}
-
-static void test_client_matrix(void **state)
-{
-	(void)state;
-	tls_matrix(connect_to);
 }
 
 static void test_server_session_id(void **state)

@@ -2,6 +2,7 @@
 #include "proxy_world.h"
 
 #include "base/assert.h"
+#include "base/writer.h"
 #include "seam/clock_virtual.h"
 
 #include <rte_mbuf.h>
@@ -119,6 +120,16 @@ static const struct tls_session *session_of(const struct flow *flow)
 	return flow->slot != NULL && flow->slot->n_kept != 0 ? &flow->slot->session : NULL;
 }
 
+static void begin_tls(struct flow *flow)
+{
+	const struct tls_session *session = session_of(flow);
+
+	tls_end_init(&flow->tls, &sim.world);
+	tls_end_connect(&flow->tls, flow->config, "sluice.test", session);
+	flow->tls_begun = true;
+	flow->offers = session != NULL;
+}
+
 static void client_hears_line(struct flow *flow)
 {
 	char hello[32];
@@ -132,9 +143,8 @@ static void client_hears_line(struct flow *flow)
 		flow->mail = MAIL_STARTTLS;
 	} else if (flow->mail == MAIL_STARTTLS) {
 		SLUICE_ASSERT(strncmp(flow->line, "220 ", 4) == 0);
-		tls_end_init(&flow->tls, &sim.world);
-		tls_end_connect(&flow->tls, flow->config, "sluice.test", session_of(flow));
-		flow->tls_begun = flow->has_tls = true;
+		begin_tls(flow);
+		flow->has_tls = true;
 		flow->mail = MAIL_TLS;
 	} else if (flow->mail == MAIL_HELLO_AGAIN && strcmp(flow->line, "250 8BITMIME\r\n") == 0) {
 		tls_end_send(&flow->tls, "MAIL\r\n", 6);
@@ -213,11 +223,11 @@ static void client_read(struct flow *flow)
 static void client_write(struct flow *flow)
 {
 	struct peer *client = &flow->client;
-	uint8_t bytes[CHUNK_MAX];
+	uint8_t bytes[RECORD_MAX];
 
 	while (streams(flow) && client->n_sent < client->n_to_send) {
 		uint32_t left = client->n_to_send - client->n_sent;
-		uint32_t len = 1 + sim_below(CHUNK_MAX);
+		uint32_t len = 1 + sim_below(sim.shuffled && flow->has_tls ? RECORD_MAX : CHUNK_MAX);
 
 		len = len < left ? len : left;
 		fill(flow, true, client->n_sent, bytes, len);
@@ -300,11 +310,8 @@ static void client_start(struct flow *flow)
 	SLUICE_ASSERT(tcp_connect(world_tcp(), &request, clock_now_us(), &conn) == TCP_CONNECT_STARTED);
 	flow->client.handle = tcp_conn_handle(world_tcp(), conn);
 	flow->client.alive = true;
-	if (flow->has_tls) {
-		tls_end_init(&flow->tls, &sim.world);
-		tls_end_connect(&flow->tls, flow->config, "sluice.test", session_of(flow));
-		flow->tls_begun = true;
-	}
+	if (flow->has_tls)
+		begin_tls(flow);
 }
 
 // --- a backend ---
@@ -430,10 +437,18 @@ static void backend_accept(struct tcp_ready *ready)
 		SLUICE_ASSERT(send_bytes(&stranger, (const uint8_t *)"220 mx\r\n", 8));
 }
 
-void world_listen(void)
+static void listen(void)
 {
 	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_BACKEND, PORT_BACKEND));
 	SLUICE_ASSERT(tcp_listen(world_tcp(), NULL, PORT_MAIL_BACKEND, PORT_MAIL_BACKEND));
+}
+
+void world_open(void)
+{
+	listen();
+	sim.backends_dead = false;
+	sim.backends_die_us = !sim.calm && sim_chance(15) ? clock_now_us() + sim_below(2000000) : 0;
+	sim.backends_back_us = sim.backends_die_us + ONE_OF(100000, 2000000);
 }
 
 // The machine that all backends are on dies, and comes back.
@@ -447,7 +462,7 @@ static void backends_live_and_die(void)
 		return;
 	sim.backends_dead = dead;
 	if (!dead) {
-		world_listen();
+		listen();
 		return;
 	}
 	(void)tcp_unlisten(world_tcp(), NULL, PORT_BACKEND);
@@ -495,4 +510,70 @@ void world_turn(void)
 		backend_turn(flow);
 	}
 	tls_fixture_run_lanes(&sim.world);
+}
+
+// --- a router on the way ---
+
+enum {
+	LINK_LEN = 14,
+	IP4_LEN = 20,
+	ICMP_LEN = 8,
+	QUOTE_LEN = IP4_LEN + 8, // the quoted packet's header, and as much as RFC 792 asks for
+	ERROR_LEN = LINK_LEN + IP4_LEN + ICMP_LEN + QUOTE_LEN
+};
+
+static void write_ip4(struct writer *writer, uint16_t len, uint8_t protocol, const struct ip_addr *from,
+	const struct ip_addr *to)
+{
+	writer_u16(writer, 0x4500);
+	writer_u16(writer, len);
+	writer_u32(writer, 0x4000); // it may not be cut in pieces
+	writer_u8(writer, 64);
+	writer_u8(writer, protocol);
+	writer_u16(writer, 0); // checksum
+	writer_bytes(writer, span_of(from->bytes + 12, 4));
+	writer_bytes(writer, span_of(to->bytes + 12, 4));
+}
+
+// RFC 1071: the checksum of so many bytes, an even number, goes to the field at `at`, which is zero.
+static void put_checksum(uint8_t *bytes, uint32_t len, uint32_t at)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	bytes[at] = (uint8_t)(~sum >> 8);
+	bytes[at + 1] = (uint8_t)~sum;
+}
+
+bool world_tell_too_big(const struct flow_key *key, uint32_t seq)
+{
+	struct port *port = sim.twin.stacks[0].wire_end;
+	struct rte_mbuf *mbuf = twin_app_buffer();
+	struct writer writer;
+	uint8_t *bytes;
+
+	if (mbuf == NULL)
+		return false;
+	bytes = (uint8_t *)rte_pktmbuf_append(mbuf, ERROR_LEN);
+	writer = writer_over((struct mut_span){.data = bytes, .len = ERROR_LEN});
+	writer_bytes(&writer, span_of(sim.twin.stacks[1].wire_end->info.mac, 6));
+	writer_bytes(&writer, span_of(port->info.mac, 6));
+	writer_u16(&writer, 0x0800);
+	write_ip4(&writer, ERROR_LEN - LINK_LEN, 1, &key->remote, &key->local);
+	writer_u32(&writer, 0x03040000); // fragmentation needed
+	writer_u32(&writer, TOLD_MTU);
+	write_ip4(&writer, 1500, 6, &key->local, &key->remote);
+	writer_u16(&writer, key->local_port);
+	writer_u16(&writer, key->remote_port);
+	writer_u32(&writer, seq);
+	SLUICE_ASSERT(writer_ok(&writer) && writer.len == ERROR_LEN);
+	put_checksum(bytes + LINK_LEN, IP4_LEN, 10);
+	put_checksum(bytes + LINK_LEN + IP4_LEN, ICMP_LEN + QUOTE_LEN, 2);
+	if (port_tx_burst(port, 0, &mbuf, 1) == 1)
+		return true;
+	rte_pktmbuf_free(mbuf);
+	return false;
 }

@@ -4,25 +4,19 @@
 // the state of the simulation that both halves share.
 #pragma once
 
-#include "base/log_ring.h"
-#include "proxy/pair.h"
+#include "proxy_ports.h"
+#include "proxy_workers.h"
 #include "tls_fixture.h"
 #include "twin.h"
 
 enum {
 	FLOWS_MAX = 8,
-	PORT_TLS = 443,
-	PORT_TCP = 5000,
-	PORT_REDIRECT = 80,
-	PORT_PROXIED = 444, // TLS behind a PROXY header
-	PORT_MAIL = 25,
-	PORT_MAIL_BACKEND = 2525,
-	PORT_BACKEND = 8080,
-	PORT_DEAD = 8081,
 	APP_BUFFER_LEN = 17000,
 	CHUNK_MAX = 4000,
+	RECORD_MAX = 16000,
 	TRICKLE = 60, // bytes of a client's segment: a record in more pieces than an AEAD job takes
-	TLS_OUT_MAX = 32 * 1024
+	TLS_OUT_MAX = 32 * 1024,
+	TOLD_MTU = 1000 // what a router on the way lets through
 };
 
 enum mood {
@@ -33,12 +27,6 @@ enum mood {
 	MOOD_GARBAGE,  // client: bytes that are no TLS, and an alert back
 	MOOD_REDIRECT, // client: one request to port 80
 	N_MOODS
-};
-
-enum {
-	LISTENERS = 5,
-	V6_BACKEND = 2, // the backend that is reached over IPv6
-	BACKENDS = 3,
 };
 
 // One end of a flow, in the world.
@@ -79,6 +67,7 @@ struct flow {
 	struct tls_session_slot
 		*slot; // of the session to resume, and where the next one is kept; may be NULL
 	bool tls_begun;
+	bool offers; // a session to be resumed
 	bool trickles;
 	bool refused; // it heard in words that there is no backend
 	bool proxied; // its first bytes are a PROXY header
@@ -86,14 +75,6 @@ struct flow {
 	uint32_t seed;
 	uint64_t start_us;
 	bool started;
-};
-
-// What a reload replaces. One that no handshake and no connect uses any more is written over.
-struct sim_snapshot {
-	struct proxy_listener listeners[2 * LISTENERS]; // IPv4, then IPv6
-	struct proxy_backend backends[BACKENDS];
-	struct tls_server_config tls;
-	struct proxy_config config;
 };
 
 struct sim {
@@ -105,19 +86,13 @@ struct sim {
 	uint64_t backends_die_us;  // then every backend resets all it has and listens no more; 0: never ...
 	uint64_t backends_back_us; // ... until then
 	bool backends_dead;
-	struct log_ring log;
-	uint64_t n_events[N_LOG_EVENTS];
-	struct arena arena;
-	struct proxy proxy;
-	struct tls_fixture world, worker;
-	struct listener_terms terms[LISTENERS];
-	struct server_terms server_terms;
-	_Atomic uint32_t listener_holds[LISTENERS], server_hold;
-	struct routing_table routes;
-	struct sim_snapshot snapshots[PROXY_CONFIGS_MAX];
-	struct sim_snapshot *snapshot; // in force
-	uint64_t reload_us;            // between two reloads; 0: there are none
-	uint64_t reload_next_us;
+	struct tls_fixture world;
+	struct sim_worker workers[TWIN_WORKERS_MAX];
+	uint32_t n_workers;
+	bool calm;       // nothing is harmed, nobody misbehaves: what happens is exactly known
+	bool shuffled;   // clients' small segments arrive in a wild order: records in many pieces
+	bool limited;    // admission may refuse handshakes that resume nothing
+	uint32_t n_told; // connections that were told TOLD_MTU
 };
 
 extern struct sim sim;
@@ -134,5 +109,9 @@ uint32_t sim_one_of(const uint32_t *choices, uint32_t n);
 // Everything that clients and backends do in a turn.
 void world_turn(void);
 
-// The backends begin to listen.
-void world_listen(void);
+// The backends begin to listen; it is drawn whether and when they die.
+void world_open(void);
+
+// Puts an ICMP error on the wire: a packet of the proxy's was too large for somebody on the way, the one that
+// held the byte with this number. False: there was no room.
+bool world_tell_too_big(const struct flow_key *key, uint32_t seq);

@@ -65,11 +65,23 @@ static uint64_t port_random(struct twin_port *port)
 	return port->random;
 }
 
-static uint16_t corrupting_rx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+// Which queue's frames the one that is asked for gets.
+static uint16_t choose_queue(struct twin_port *port, uint16_t queue)
+{
+	uint16_t n_queues = port->port.info.n_queues;
+
+	if (port->misdirect_ppm == 0 || port_random(port) % 1000000 >= port->misdirect_ppm)
+		return queue;
+	return (uint16_t)((queue + 1 + port_random(port) % (n_queues - 1u)) % n_queues);
+}
+
+static uint16_t harmful_rx_burst(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct twin_port *outer = (struct twin_port *)port;
-	uint16_t n_received = port_rx_burst(outer->inner, queue, mbufs, n);
+	uint16_t chosen = choose_queue(outer, queue);
+	uint16_t n_received = port_rx_burst(outer->inner, chosen, mbufs, n);
 
+	outer->n_misdirected += chosen != queue ? n_received : 0;
 	for (uint16_t i = 0; i < n_received; i++) {
 		uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
 		uint64_t bit;
@@ -106,7 +118,7 @@ static void plain_close(struct port *port)
 	port_close(inner_of(port));
 }
 
-static const struct port_ops twin_port_ops = {.rx_burst = corrupting_rx_burst,
+static const struct port_ops twin_port_ops = {.rx_burst = harmful_rx_burst,
 	.tx_burst = plain_tx_burst,
 	.link_up = plain_link_up,
 	.stats = plain_stats,
@@ -198,9 +210,12 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 	for (uint8_t i = 0; i < 2; i++) {
 		wire.ends[i] = (struct port_mem_end){.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
 			.mtu = options->mtu,
-			.n_queues = 1,
-			.capabilities = options->capabilities[i],
+			.n_queues = i == 1 && options->rss ? (uint16_t)n_workers_of(options) : 1,
+			.capabilities = options->capabilities[i] |
+					(i == 1 && options->rss ? (uint32_t)PORT_CAN_RSS : 0),
 			.rx_pool = rx_pool};
+		for (uint32_t k = 0; k < PORT_RSS_KEY_MAX; k++)
+			wire.ends[i].rss_key[k] = (uint8_t)(options->seed * 31 + k * 167);
 	}
 	SLUICE_ASSERT(port_mem_open(&wire, ends));
 	if (n_workers_of(options) > 1) {
@@ -228,6 +243,8 @@ void twin_open(struct twin *twin, const struct twin_options *options)
 		port_mem_set_wire(ends[i], &options->wire[i]);
 		twin->stacks[i].port.corrupt_ppm = options->corrupt_ppm;
 	}
+	if (options->rss)
+		twin->stacks[1].port.misdirect_ppm = options->misdirect_ppm;
 }
 
 void twin_close(struct twin *twin)
@@ -289,16 +306,27 @@ void twin_worker_send(struct twin *twin, uint32_t worker)
 	stack_send(twin_worker(twin, worker));
 }
 
-uint64_t twin_side_next_us(const struct twin *twin, uint32_t side)
+static uint64_t stack_next_us(const struct twin_stack *stack, const struct port *wire_end)
 {
-	const struct twin_stack *stack = &twin->stacks[side];
-	uint64_t due[3] = {port_mem_next_us(stack->wire_end), tcp_next_timer_us(stack->tcp),
-		net_next_timer_us(stack->net)};
+	uint64_t due[3] = {
+		port_mem_next_us(wire_end), tcp_next_timer_us(stack->tcp), net_next_timer_us(stack->net)};
 	uint64_t next_us = UINT64_MAX;
 
 	for (uint32_t i = 0; i < 3; i++)
 		next_us = due[i] < next_us ? due[i] : next_us;
 	return next_us;
+}
+
+uint64_t twin_side_next_us(const struct twin *twin, uint32_t side)
+{
+	return stack_next_us(&twin->stacks[side], twin->stacks[side].wire_end);
+}
+
+uint64_t twin_worker_next_us(const struct twin *twin, uint32_t worker)
+{
+	const struct twin_stack *stack = worker == 0 ? &twin->stacks[1] : &twin->others[worker - 1];
+
+	return stack_next_us(stack, twin->stacks[1].wire_end);
 }
 
 uint64_t twin_next_us(const struct twin *twin)

@@ -3,6 +3,7 @@
 // Two whole stacks, tcp over net over port_mem, on the two ends of one wire, in virtual time.
 //
 //   stacks[0] 192.0.2.1  2001:db8::1 ====== wire ====== stacks[1] 192.0.2.2  2001:db8::2
+//                                                       with its fellow workers, if any, behind the same port
 //
 // A turn of a stack is the worker's: receive, ICMP, (the test's own work), timers, flush. The test moves time
 // to the next thing that is due anywhere. Buffers come from pools that are counted at the end: a leak fails.
@@ -28,6 +29,8 @@ struct twin_stack {
 		struct port *inner;
 		uint64_t random;
 		uint32_t corrupt_ppm;
+		uint32_t misdirect_ppm;
+		uint64_t n_misdirected;
 	} port;
 	struct counters counters;
 	struct log_ring log;
@@ -44,7 +47,11 @@ struct twin_options {
 	uint32_t corrupt_ppm;
 	struct port_mem_wire wire[2]; // in front of which the stacks learn to know each other without loss
 	struct tcp_config tcp[2];
-	uint32_t n_workers; // of the second end, which share its one queue; 0: 1
+	uint32_t n_workers; // of the second end; 0: 1. They share its one queue, unless
+	bool rss;           // it has one for each, over which it spreads flows, and
+	// puts so many bursts of a million into a queue where they do not belong: NICs do that while their
+	// tables are changed, and with packets whose ports they can't see.
+	uint32_t misdirect_ppm;
 };
 
 struct twin {
@@ -75,7 +82,7 @@ void twin_send(struct twin *twin, uint32_t side);
 uint64_t twin_side_next_us(const struct twin *twin, uint32_t side);
 uint64_t twin_next_us(const struct twin *twin);
 
-// The same for one worker of the second end.
+// The same for one worker of the second end, whose twin_side_next_us is that of worker 0.
 void twin_worker_receive(struct twin *twin, uint32_t worker);
 void twin_worker_send(struct twin *twin, uint32_t worker);
 
@@ -83,6 +90,8 @@ static inline struct twin_stack *twin_worker(struct twin *twin, uint32_t worker)
 {
 	return worker == 0 ? &twin->stacks[1] : &twin->others[worker - 1];
 }
+
+uint64_t twin_worker_next_us(const struct twin *twin, uint32_t worker);
 
 static inline uint64_t twin_count(const struct twin *twin, uint32_t side, enum counter id)
 {

@@ -306,6 +306,14 @@ class Lab:
         self.processes.append(process)
         return process
 
+    def lose_frames(self, namespace, device, one_in):
+        """One frame in so many is lost on the device from now on, in both directions. (Not every kernel has netem.)"""
+        program = os.path.join(self.folder, 'loss.o')
+        run('clang-14', '-O2', '-target', 'bpf', '-I/usr/include/x86_64-linux-gnu', f'-DONE_IN={one_in}', '-c', os.path.join(ROOT, 'tests/system/loss_bpf.c'), '-o', program)
+        self.inside(namespace, 'tc', 'qdisc', 'add', 'dev', device, 'clsact')
+        for direction in ('ingress', 'egress'):
+            self.inside(namespace, 'tc', 'filter', 'add', 'dev', device, direction, 'bpf', 'da', 'obj', program, 'sec', 'tc')
+
     def inside(self, namespace, *command, check=True, **options):
         return run('ip', 'netns', 'exec', namespace, *command, check=check, **options)
 

@@ -138,11 +138,7 @@ SyncState {folder}/state/
 
 def lose_frames(mail, one_in):
     """Frames between the kernel and Sluice are lost from now on, in both directions."""
-    program = os.path.join(mail.folder, 'loss.o')
-    lab.run('clang-14', '-O2', '-target', 'bpf', '-I/usr/include/x86_64-linux-gnu', f'-DONE_IN={one_in}', '-c', os.path.join(lab.ROOT, 'tests/system/loss_bpf.c'), '-o', program)
-    mail.lab.inside(mail.namespace, 'tc', 'qdisc', 'add', 'dev', 'sluice0', 'clsact')
-    for direction in ('ingress', 'egress'):
-        mail.lab.inside(mail.namespace, 'tc', 'filter', 'add', 'dev', 'sluice0', direction, 'bpf', 'da', 'obj', program, 'sec', 'tc')
+    mail.lab.lose_frames(mail.namespace, 'sluice0', one_in)
 
 
 def sizes(count, largest):

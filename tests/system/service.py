@@ -25,8 +25,11 @@ class Service:
         with open(self.log.name, encoding='utf-8') as f:
             return f.read()
 
+    def is_published(self):
+        return 'snapshot_published: yes' in self.sluicectl('show', 'info')
+
     def wait_until_published(self):
-        wait_for(lambda: 'snapshot_published: yes' in self.sluicectl('show', 'info'), 'the configuration to be published', 30)
+        wait_for(self.is_published, 'the configuration to be published', 30)
 
     def stop(self):
         """Both processes; True when the dataplane ended well, which it does not if it leaked a packet buffer."""

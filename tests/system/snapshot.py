@@ -89,9 +89,9 @@ def backend_records(name, servers, proxy=0, check_ms=0, balance=0, connect_ms=20
 
 
 def listener_records(name, protocol, addresses, backend=0, certificate=NONE, alpn=(), routes=(), reject_unknown=0, mail_tls=0, encrypt=0,
-                     redirect_port=443, trusted=(), client_auth=0, authorities=b'', log=1, handshake_ms=0):
+                     redirect_port=443, trusted=(), client_auth=0, authorities=b'', log=1, handshake_ms=0, connections=0, handshakes=0):
     records = record(LISTENER, struct.pack('=32s14IHHBBBBBBBB4x', name.encode(), len(addresses), len(alpn), len(routes), len(trusted), backend, certificate,
-                                           0, 0, handshake_ms, 0, 0, 0, 0, len(authorities), redirect_port, 308, PROTOCOLS[protocol], mail_tls, encrypt, reject_unknown, client_auth, 4, log, log), authorities)
+                                           connections, handshakes, handshake_ms, 0, 0, 0, 0, len(authorities), redirect_port, 308, PROTOCOLS[protocol], mail_tls, encrypt, reject_unknown, client_auth, 4, log, log), authorities)
     for text in addresses:
         host, _, port = text.rpartition(':')
         records += record(ADDRESS, struct.pack('=16sH6x', lab.pack_address(host.strip('[]')), int(port)))

@@ -110,6 +110,26 @@ def other_clients(mail):
         assert wanted in result.stdout and 'Handshake was completed' in result.stdout, (protocol, result.stdout, result.stderr)
 
 
+def starttls_under_a_limit(mail):
+    """Full handshakes after STARTTLS are counted as those that begin a connection are, and refused when there are too many; who resumes a session gets in."""
+    saved = os.path.join(mail.folder, 'session.pem')
+
+    def handshake(*arguments):
+        result = subprocess.run(['openssl', 's_client', '-connect', f'{OWN}:25', '-servername', NAME, '-CAfile', mail.ca, '-starttls', 'smtp', '-tls1_2', '-crlf', *arguments],
+                                input='QUIT\n', capture_output=True, text=True, timeout=20, check=False)
+        return re.search(r'^(New|Reused), TLSv1.2', result.stdout, re.MULTILINE)
+
+    assert handshake('-sess_out', saved).group(1) == 'New'
+    before = mail.counters()['proxy_admission_global_rate']
+    mail.sluicectl('set', 'limit', 'handshakes-per-second', '1')
+    for _ in range(5):
+        assert any(handshake() is None for _ in range(20)), 'no full handshake was refused'
+        assert handshake('-sess_in', saved).group(1) == 'Reused'
+    mail.sluicectl('set', 'limit', 'handshakes-per-second', 'configured')
+    assert mail.counters()['proxy_admission_global_rate'] >= before + 5
+    assert handshake().group(1) == 'New'
+
+
 def what_bad_input_gets(mail):
     """Each is refused, counted by its reason, and nothing of it reaches a server."""
     hello = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(64)
@@ -198,6 +218,7 @@ def mail_behind_sluice(laboratory):
         sent = messages_by_smtp(mail)
         mailboxes_by_imap_and_pop3(mail, sent)
         other_clients(mail)
+        starttls_under_a_limit(mail)
         headers_alone_in_their_segments(mail)
         what_bad_input_gets(mail)
         counters_tell_the_share(mail)

@@ -380,10 +380,47 @@ def events_tell_what_happened(laboratory):
     proxy.stop()
 
 
+def a_listener_has_limits_of_its_own(laboratory):
+    """Of connections and of full handshakes, over all its addresses and over a reload; another listener has them not."""
+    proxy = Proxy(laboratory, listeners=[snapshot.listener_records('small', 'tls', [f'{OWN}:443', f'{OWN}:444'], certificate=0, connections=3),
+                                         snapshot.listener_records('large', 'tls', [f'{OWN}:445'], certificate=0)])
+
+    def hold(*ports):
+        """Connections until stdin is closed, one of which is refused, perhaps before it can be seen; the number of the others is printed."""
+        script = f"""
+import select, socket, sys
+held = []
+for port in {ports!r}:
+    try: held.append(socket.create_connection(('{OWN}', port), timeout=5))
+    except ConnectionResetError: pass
+print(len(held) - (len(select.select(held, [], [], 10)[0]) if len(held) == {len(ports)} else 0), flush=True)
+sys.stdin.read()
+"""
+        return subprocess.Popen(['ip', 'netns', 'exec', proxy.namespace, 'python3', '-c', script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    first = hold(443, 444, 444, 443, 445, 445, 445, 445)
+    assert first.stdout.readline() == '7\n'
+    assert told(proxy, 'connection_refused')['reason'] == 'admission_listener_connections'
+    # With other settings the same listener still has what it had.
+    proxy.listeners[0] = snapshot.listener_records('small', 'tls', [f'{OWN}:443', f'{OWN}:444'], certificate=0, connections=4)
+    proxy.publish(2)
+    second = hold(443, 443)
+    assert second.stdout.readline() == '1\n'
+    for process in (first, second):
+        process.communicate()
+    wait_for(lambda: proxy.page.tallies('listener')['', 'small']['closed'] == 4, 'the connections to be gone')
+    proxy.listeners[0] = snapshot.listener_records('small', 'tls', [f'{OWN}:443', f'{OWN}:444'], certificate=0, handshakes=1)
+    proxy.publish(3)
+    wait_for(lambda: proxy.curl('https://proxy.test/small', check=False).stdout == '', 'a handshake to be refused')
+    assert told(proxy, 'connection_refused', lambda fields: 'rate' in fields['reason'])['reason'] == 'admission_listener_rate'
+    assert proxy.curl('https://proxy.test:445/small', port=445).stdout == 'small file\n'
+    proxy.stop()
+
+
 if __name__ == '__main__':
     lab.need('curl', 'openssl', 'nginx', 'gnutls-cli')
     lab.main([curl_both_versions, large_transfers_both_ways, certificates_by_name_and_algorithm, nothing_weaker_is_spoken, sessions_are_resumed, other_clients,
               many_short_connections, snapshots_are_swapped_under_load, connections_outlive_their_snapshots, a_certificate_is_changed_live,
-              bad_snapshots_change_nothing, clients_that_are_no_tls, a_dead_backend_is_said, events_tell_what_happened,
+              bad_snapshots_change_nothing, clients_that_are_no_tls, a_dead_backend_is_said, events_tell_what_happened, a_listener_has_limits_of_its_own,
               # The simulation has it too; here it takes as long as a handshake may.
               *([handshakes_that_are_stuck_hold_a_reload_up_for_so_long] if SOAK else [])])

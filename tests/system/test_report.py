@@ -22,15 +22,30 @@ def run_row(name, value, unit, **more):
             'aim': None, **more}
 
 
+def steps_of(scale):
+    return {step: scale * (i + 1) for i, step in enumerate(STEPS)}
+
+
+def stepped_row(name, value, unit, scale=1000.0, **more):
+    steps = steps_of(scale)
+    return run_row(name, value, unit, **{'tsc_each': sum(steps.values()), 'tsc_per': 'handshake', 'steps': steps, 'lanes_filled': 7.25, 'proxy_busy': 0.875,
+                                         'generator_busy': 0.99, **more})
+
+
 def a_run():
-    steps = {step: 1000.0 * (i + 1) for i, step in enumerate(STEPS)}
     curve = [[0.0, 90.0], [0.5, 120.0], [0.9, 300.0], [0.99, 1500.0], [1.0, 9000.0]]
     return {'machine': {'cpu': 'test <CPU> & more', 'cores': 2, 'kernel': '6'}, 'commit': 'f' * 40, 'kind': 'run', 'command': 'bench/run', 'rows': [
-        run_row('handshake_tls13_ecdsa', 48000.5, 'handshakes/s', reach=30000, aim=50000, derived=True, seen=35000.25, seen_low=34000, seen_high=36000,
-                limit='generator', tsc_each=sum(steps.values()), tsc_per='handshake', steps=steps, lanes_filled=7.25, proxy_busy=0.875, generator_busy=0.99,
-                curves={'handshake': curve}),
-        run_row('bulk_download', 24.125, 'Gbit/s', reach=20, aim=40), run_row('certificates_50000_seconds', 2.5, 's'),
-        run_row('bytes_per_idle_connection', 2000, 'bytes')], 'troubles': ['something <b>could not</b> be measured']}
+        stepped_row('handshake_tls13_ecdsa', 48000.5, 'handshakes/s', reach=30000, aim=50000, derived=True, seen=35000.25, seen_low=34000, seen_high=36000,
+                    limit='neither: waiting (the machine was not quiet, or too few are in flight)', curves={'handshake': curve}),
+        run_row('bulk_download', 24.125, 'Gbit/s', reach=20, aim=40), run_row('certificates_50000_seconds', 2.5, 's', reach=10, aim=2, against='certificates', place=50000),
+        run_row('bytes_per_idle_connection', 2000, 'bytes'), run_row('certificates_1000_seconds', 0.25, 's', against='certificates', place=1000),
+        *(stepped_row(f'handshake_cost_at_{rate}', 50000.5 - rate, 'tsc', against='load', place=rate, lanes_filled=1 + rate / 4000, limit='itself') for rate in (1000, 4000, 16000)),
+        *(stepped_row(f'request_cost_on_{count}', 20000.5 + count, 'tsc', against='connections', place=count, tsc_per='request', limit='itself', lanes_filled=0)
+          for count in (16, 1024, 8192)),
+        # As many and as long names as there are.
+        *(stepped_row(f'handshake_tls13_ecdsa_memif_client{i}', 30000.0 + i, 'handshakes/s', scale=10.0 ** i, derived=True, seen=20000.5 + i, limit='generator',
+                      curves={'request': [[f, us * (i + 1)] for f, us in curve]}) for i in range(10))],
+        'troubles': ['something <b>could not</b> be measured']}
 
 
 def a_comparison():
@@ -41,11 +56,12 @@ def a_comparison():
 
 
 def wanted_figures(run, comparison):
-    wanted = {row['name']: row['value'] for row in run['rows']}
+    wanted = {('point.' if 'against' in row else '') + row['name']: row['value'] for row in run['rows']}
     wanted['handshake_tls13_ecdsa.seen'] = run['rows'][0]['seen']
     wanted.update({f'handshake_tls13_ecdsa.{step}': value for step, value in run['rows'][0]['steps'].items()})
     wanted.update({f'handshake_tls13_ecdsa.{row["peer"]}': row['value'] for row in comparison['rows']})
-    wanted.update({'point.handshake_tls13_ecdsa': 7.25, 'point.certificates_50000_seconds': 2.5, 'curve.handshake_tls13_ecdsa': 90.0})
+    wanted.update({f'point.{row["name"]}.lanes': row['lanes_filled'] for row in run['rows'] if row.get('against') == 'load'})
+    wanted.update({'handshake_tls13_ecdsa.lanes': 7.25, 'curve.handshake_tls13_ecdsa': 90.0, 'curve.handshake_tls13_ecdsa_memif_client9': 900.0})
     return wanted
 
 
@@ -66,6 +82,7 @@ class Drawn(html.parser.HTMLParser):
 
 def write_report(folder):
     run, comparison = a_run(), a_comparison()
+    comparison['rows'][1].update(limit='generator', errors={'reset': 3})
     for name, content in (('run', run), ('compare', comparison)):
         with open(f'{folder}/{name}.json', 'w', encoding='utf-8') as f:
             json.dump(content, f)
@@ -90,7 +107,7 @@ def every_figure_is_drawn(folder):
     assert '<CPU>' not in page and '&lt;CPU&gt;' in page and '<b>could' not in page  # what the JSON says is text, not HTML
     with open(f'{folder}/report.md', encoding='utf-8') as f:
         lines = f.read()
-    for words in ('| handshake_tls13_ecdsa | 48,000 * |', '35,000 seen', '| nginx stream | 1,900 |', 'could not', 'derived'):
+    for words in ('| handshake_tls13_ecdsa | 48,000 * |', '| handshakes/s | 35,000 | 30,000 | 50,000 | neither |', '| nginx stream | 1,900 |', '| generator | 3 reset |', 'could not', 'derived'):
         assert words in lines, (words, lines)
 
 
@@ -105,7 +122,8 @@ def changes_are_told_from_noise(folder):
     old = a_run()
     result = against(folder, old, old)
     assert result.returncode == 0 and 'worse' not in result.stdout and 'better' not in result.stdout, result.stdout
-    for factor, verdict, status in ((0.99, 'the same', 0), (0.5, 'worse', 1), (2, 'better', 0)):
+    assert 'not measured: something' in result.stdout
+    for factor, verdict, status in ((0.99, 'the same', 0), (0.5, 'worse', 1), (2, 'better', 0), (0, 'worse', 1)):
         new = copy.deepcopy(old)
         for key in ('value', 'low', 'high'):
             new['rows'][0][key] *= factor
@@ -119,6 +137,19 @@ def changes_are_told_from_noise(folder):
     wide = copy.deepcopy(old)  # spreads that overlap
     wide['rows'][1].update(value=20, low=15, high=25)
     assert against(folder, old, wide).returncode == 0
+    # The spread of a single sample is not known.
+    for factor, status in ((0.85, 0), (0.75, 1)):
+        single = copy.deepcopy(old)
+        for key in ('value', 'low', 'high'):
+            single['rows'][1][key] *= factor
+        single['rows'][1]['n'] = 1
+        assert against(folder, old, single).returncode == status, factor
+    risen = copy.deepcopy(old)  # from nothing
+    risen['rows'][1].update(value=0, low=0, high=0)
+    assert 'better' in against(folder, risen, old).stdout
+    other = copy.deepcopy(old)
+    other['rows'][1]['unit'] = 'MB/s'
+    assert 'another unit' in against(folder, old, other).stdout
     gone = copy.deepcopy(old)
     del gone['rows'][3]
     assert 'not in the new run' in against(folder, old, gone).stdout
@@ -127,26 +158,52 @@ def changes_are_told_from_noise(folder):
     assert subprocess.run([REPORT, f'{folder}/bad.json'], capture_output=True, check=False).returncode != 0
 
 
-MEASURE = '''<script>document.body.innerHTML = '<pre>' + JSON.stringify([...document.querySelectorAll('[data-name]')].map(e => { const b = e.getBoundingClientRect();
-return [e.dataset.name, Number(e.dataset.value), b.width, b.height]; })) + '</pre>';</script>'''
+MEASURE = '''<script>const box = e => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; };
+const tall = Math.max(...[...document.querySelectorAll('td')].map(e => e.getBoundingClientRect().height));
+const ink = e => getComputedStyle(e).fill, page = getComputedStyle(document.body).backgroundColor;
+document.body.innerHTML = '<pre>' + JSON.stringify({page, tall, figures: [...document.querySelectorAll('[data-name]')].map(e => [e.dataset.name, Number(e.dataset.value), ...box(e)]),
+plots: [...document.querySelectorAll('svg')].map(s => [box(s), [...s.querySelectorAll('text')].map(t => [t.textContent, ink(t), ...box(t)])])}) + '</pre>';</script>'''
+
+
+def brightness(color):
+    return sum(int(part) for part in color[color.index('(') + 1:-1].split(',')[:3]) / 3
+
+
+def labels_can_be_read(measured):
+    """None leaves its plot or lies on another one, and those on the page itself differ from it."""
+    for (left, top, width, height), labels in measured['plots']:
+        for i, (words, ink, x, y, w, h) in enumerate(labels):
+            assert x >= left - 1 and y >= top - 1 and x + w <= left + width + 1 and y + h <= top + height + 1, ('outside', words, (x, y, w, h), (left, top, width, height))
+            assert words in STEPS or abs(brightness(ink) - brightness(measured['page'])) > 100, ('faint', words, ink, measured['page'])
+            for other, _, x2, y2, w2, h2 in labels[:i]:
+                apart = x + w <= x2 + 1 or x2 + w2 <= x + 1 or y + 0.8 * h <= y2 or y2 + 0.8 * h2 <= y
+                assert apart, ('overlap', words, other)
 
 
 def chromium_draws_it(folder):
     wanted, page = write_report(folder)
     with open(f'{folder}/measured.html', 'w', encoding='utf-8') as f:
         f.write(page.replace('</body>', MEASURE + '</body>'))
-    command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', f'--user-data-dir={folder}/profile', '--window-size=1100,3200']
-    picture = os.path.join(lab.BUILD, 'report.png')
-    subprocess.run([*command, f'--screenshot={picture}', f'file://{folder}/report.html'], check=True, capture_output=True, timeout=60)
-    assert os.path.getsize(picture) > 20000
-    got = subprocess.run([*command, '--dump-dom', f'file://{folder}/measured.html'], check=True, capture_output=True, text=True, timeout=60).stdout
-    boxes = {name: (value, width, height) for name, value, width, height in json.loads(html.unescape(got.split('<pre>')[1].split('</pre>')[0]))}
-    for name, value in wanted.items():
-        assert name in boxes, name
-        assert boxes[name][0] == value and boxes[name][1] > 0 and boxes[name][2] > 0, (name, boxes[name], value)
-    ratio = boxes['handshake_tls13_ecdsa.Sluice (memif)'][1] / boxes['handshake_tls13_ecdsa.nginx stream'][1]
-    assert abs(ratio / (30000 / 1900) - 1) < 0.02, ratio
-    print(f'screenshot: {picture}')
+    command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', f'--user-data-dir={folder}/profile', '--window-size=1100,4600']
+    pages = []
+    for theme, scheme in (('light', '1'), ('dark', '0')):
+        picture = os.path.join(lab.BUILD, f'report-{theme}.png')
+        themed = [*command, f'--blink-settings=preferredColorScheme={scheme}']
+        subprocess.run([*themed, f'--screenshot={picture}', f'file://{folder}/report.html'], check=True, capture_output=True, timeout=60)
+        assert os.path.getsize(picture) > 20000
+        got = subprocess.run([*themed, '--dump-dom', f'file://{folder}/measured.html'], check=True, capture_output=True, text=True, timeout=60).stdout
+        measured = json.loads(html.unescape(got.split('<pre>')[1].split('</pre>')[0]))
+        boxes = {name: (value, width, height) for name, value, _x, _y, width, height in measured['figures']}
+        for name, value in wanted.items():
+            assert name in boxes, name
+            assert boxes[name][0] == value and boxes[name][1] > 0 and boxes[name][2] > 0, (name, boxes[name], value)
+        ratio = boxes['handshake_tls13_ecdsa.Sluice (memif)'][1] / boxes['handshake_tls13_ecdsa.nginx stream'][1]
+        assert abs(ratio / (30000 / 1900) - 1) < 0.02, ratio
+        labels_can_be_read(measured)
+        assert measured['tall'] < 60, measured['tall']  # of a table's cell: two lines at most
+        pages.append(brightness(measured['page']))
+        print(f'screenshot: {picture}')
+    assert pages[0] > 200 and pages[1] < 60, pages
 
 
 def main():

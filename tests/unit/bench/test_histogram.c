@@ -3,6 +3,8 @@
 
 #include "seam/cmocka_all.h"
 
+#include <stdlib.h>
+
 static struct histogram histogram, other;
 
 static int clear(void **state)
@@ -68,6 +70,43 @@ static void quantiles_of_a_ramp(void **state)
 	assert_true(histogram_mean(&histogram) > 50000 && histogram_mean(&histogram) < 50001);
 }
 
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+// Latencies as they are: most near one another, a long tail; and every count up to some hundred, so that
+// every rounding of the rank occurs. The rank is counted in whole numbers here: the smallest value that so
+// many per mille do not exceed.
+static void quantiles_are_those_of_a_sorted_list(void **state)
+{
+	static const uint64_t per_mille[] = {1, 100, 500, 900, 990, 999, 1000};
+	static uint64_t values[4001];
+	uint64_t seed = 88172645463325252u;
+
+	(void)state;
+	for (uint64_t n = 1; n <= 4001; n += n < 300 ? 1 : 1237) {
+		histogram_clear(&histogram);
+		for (uint64_t i = 0; i < n; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			values[i] = (seed % 1000000) << (seed >> 60);
+			histogram_add(&histogram, values[i]);
+		}
+		qsort(values, n, sizeof values[0], by_size);
+		for (size_t i = 0; i < sizeof per_mille / sizeof per_mille[0]; i++) {
+			uint64_t wanted = values[(per_mille[i] * n + 999) / 1000 - 1];
+			uint64_t got = histogram_quantile(&histogram, (double)per_mille[i] / 1000);
+
+			// Never below it, and above it by less than a bucket.
+			assert_in_range(got, wanted, wanted + wanted / HISTOGRAM_SUB);
+		}
+	}
+}
+
 // One slow one among a hundred shows at p99.5 and not at p99.
 static void the_tail_is_not_lost(void **state)
 {
@@ -120,6 +159,7 @@ int main(void)
 		cmocka_unit_test_setup(small_values_are_exact, clear),
 		cmocka_unit_test_setup(the_error_stays_below_one_per_cent, clear),
 		cmocka_unit_test_setup(quantiles_of_a_ramp, clear),
+		cmocka_unit_test_setup(quantiles_are_those_of_a_sorted_list, clear),
 		cmocka_unit_test_setup(the_tail_is_not_lost, clear),
 		cmocka_unit_test_setup(a_quantile_never_exceeds_the_largest, clear),
 		cmocka_unit_test_setup(what_is_too_long_counts_as_the_longest, clear),

@@ -77,6 +77,26 @@ static void broken_requests_are_noticed(void **state)
 		request_of("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", &message), MESSAGE_MALFORMED);
 }
 
+static void what_breaks_off_is_partial(void **state)
+{
+	static const char whole[] = "PUT /up HTTP/1.1\r\nContent-Length: 3\r\n\r\n";
+	struct message message;
+
+	(void)state;
+	message_begin(&message, true);
+	assert_false(message_is_partial(&message)); // nothing has come
+	for (size_t len = 1; len < sizeof whole; len++) {
+		message_begin(&message, true);
+		(void)feed(&message, whole, len, SIZE_MAX);
+		assert_true(message_is_partial(&message));
+	}
+	(void)feed(&message, pattern_bytes(), 2, SIZE_MAX);
+	assert_true(message_is_partial(&message));
+	(void)feed(&message, pattern_bytes() + 2, 1, SIZE_MAX);
+	assert_int_equal(message.state, MESSAGE_WHOLE);
+	assert_false(message_is_partial(&message));
+}
+
 static void broken_answers_are_noticed(void **state)
 {
 	struct message message;
@@ -171,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_say_what_they_want),
 		cmocka_unit_test(broken_requests_are_noticed),
+		cmocka_unit_test(what_breaks_off_is_partial),
 		cmocka_unit_test(broken_answers_are_noticed),
 		cmocka_unit_test(an_interim_answer_is_passed_over),
 		cmocka_unit_test(however_it_is_cut_it_is_the_same),

@@ -190,7 +190,7 @@ static void test_any_numbers(void **state)
 
 	(void)state;
 	srand(1);
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 2000; i++) {
 		const size_t field = (size_t)rand() % (sizeof(struct tally_header) / 4);
 		const uint32_t value = (uint32_t)rand() << (rand() % 2 * 16);
 		struct tally_reader rows;
@@ -210,7 +210,7 @@ static void test_any_numbers(void **state)
 			(void)tally_reader_listener_total(&rows, row, (enum tally_listener)0);
 		read_everything();
 	}
-	assert_in_range(n_sound, 100, 4900);
+	assert_in_range(n_sound, 20, 1980);
 }
 
 int main(void)

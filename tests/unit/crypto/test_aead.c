@@ -189,6 +189,122 @@ static void test_against_openssl(void **state)
 	}
 }
 
+// Pieces that lie apart, with bytes between them that nobody may touch.
+enum {
+	APART = 48,
+	CUTS = 3,
+	SHORT_MAX_LEN = 3
+};
+
+struct apart {
+	uint8_t bytes[CUTS * APART];
+	size_t lens[CUTS];
+	uint16_t n;
+};
+
+// The next way to cut len bytes into n pieces, empty ones included; false after the last.
+static bool next_cut(struct apart *apart, size_t len)
+{
+	size_t used = 0;
+
+	for (uint16_t i = 0; i + 1 < apart->n; i++)
+		used += apart->lens[i];
+	for (uint16_t i = 0; i + 1 < apart->n; i++) {
+		if (used < len) {
+			apart->lens[i]++;
+			apart->lens[apart->n - 1] = len - used - 1;
+			return true;
+		}
+		used -= apart->lens[i];
+		apart->lens[i] = 0;
+	}
+	return false;
+}
+
+static void first_cut(struct apart *apart, uint16_t n, size_t len)
+{
+	memset(apart->bytes, 0xee, sizeof apart->bytes);
+	memset(apart->lens, 0, sizeof apart->lens);
+	apart->n = n;
+	apart->lens[n - 1] = len;
+}
+
+static void scatter_bytes(struct apart *apart, const uint8_t *bytes, struct span out[CUTS])
+{
+	for (uint16_t i = 0; i < apart->n; i++) {
+		memcpy(apart->bytes + i * APART, bytes, apart->lens[i]);
+		out[i] = span_of(apart->bytes + i * APART, apart->lens[i]);
+		bytes += apart->lens[i];
+	}
+}
+
+// What lies in the pieces is what is wanted, and everything else as it was.
+static void check_pieces(const struct apart *apart, const uint8_t *wanted)
+{
+	for (uint16_t i = 0; i < apart->n; i++) {
+		assert_memory_equal(apart->bytes + i * APART, wanted, apart->lens[i]);
+		wanted += apart->lens[i];
+		for (size_t k = apart->lens[i]; k < APART; k++)
+			assert_int_equal(apart->bytes[i * APART + k], 0xee);
+	}
+}
+
+// One job with every way to cut its output into n_out pieces.
+static void run_cuts(struct record *record, const struct apart *in, uint16_t n_out, bool seals)
+{
+	size_t out_len = seals ? record->len + AEAD_TAG_LEN : record->len;
+	struct apart out;
+	struct apart cuts;
+
+	first_cut(&cuts, n_out, out_len);
+	do {
+		struct aead_job job = record->job;
+
+		out = cuts;
+		for (uint16_t i = 0; i < n_out; i++)
+			record->outputs[i] = (struct mut_span){out.bytes + i * APART, out.lens[i]};
+		job.n_inputs = in->n;
+		job.n_outputs = n_out;
+		if (seals)
+			aead_seal_burst(&cache, &job, 1);
+		else
+			assert_int_equal(aead_open_burst(&cache, &job, 1), 0);
+		assert_int_equal(job.status, AEAD_OK);
+		check_pieces(&out, seals ? record->sealed : record->plaintext);
+	} while (next_cut(&cuts, out_len));
+}
+
+// Short records, cut in every way into up to three pieces on both sides: each boundary falls on, before and
+// behind each byte of text and tag.
+static void test_every_cut(void **state)
+{
+	static struct record record;
+
+	(void)state;
+	for (unsigned round = 0; round < 3 * (SHORT_MAX_LEN + 1); round++) {
+		uint8_t nonce[AEAD_NONCE_LEN];
+
+		make_record(&record, round % (SHORT_MAX_LEN + 1));
+		aead_key_destroy(&cache, &record.key);
+		make_key(&record.key, (enum aead_id)(round / (SHORT_MAX_LEN + 1)), AEAD_NONCE_XOR);
+		reference_nonce(&record.key, record.job.nonce, nonce);
+		reference_seal(&record.key, nonce, record.job.aad, span_of(record.plaintext, record.len),
+			record.sealed);
+		for (unsigned shape = 0; shape < 2 * CUTS * CUTS; shape++) {
+			bool seals = shape % 2 == 0;
+			size_t in_len = seals ? record.len : record.len + AEAD_TAG_LEN;
+			struct apart in;
+
+			first_cut(&in, (uint16_t)(1 + shape / 2 % CUTS), in_len);
+			do {
+				scatter_bytes(&in, seals ? record.plaintext : record.sealed, record.inputs);
+				run_cuts(&record, &in, (uint16_t)(1 + shape / 2 / CUTS), seals);
+			} while (next_cut(&in, in_len));
+		}
+		aead_key_destroy(&cache, &record.key);
+	}
+}
+
 static void damage(struct record *record, unsigned what)
 {
 	switch (what) {
@@ -409,6 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_openssl),
+		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_bad_record_is_alone),
 		cmocka_unit_test(test_every_bit_counts),
 		cmocka_unit_test(test_input_without_room_for_a_tag),

@@ -66,6 +66,60 @@ static void test_every_type(void **state)
 	}
 }
 
+static X509 *signed_by(EVP_PKEY *issuer, const EVP_MD *digest, bool pss)
+{
+	X509 *certificate = X509_new();
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *parameters;
+
+	assert_int_equal(X509_set_version(certificate, X509_VERSION_3), 1);
+	assert_int_equal(X509_set_pubkey(certificate, issuer), 1);
+	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), 0));
+	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 60));
+	assert_int_equal(EVP_DigestSignInit(context, &parameters, digest, NULL, issuer), 1);
+	if (pss)
+		assert_true(EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) > 0);
+	assert_true(X509_sign_ctx(certificate, context) > 0);
+	EVP_MD_CTX_free(context);
+	return certificate;
+}
+
+static void check_signature_name(X509 *certificate, const char *name)
+{
+	uint8_t *der = NULL;
+	const int len = i2d_X509(certificate, &der);
+
+	assert_true(len > 0);
+	assert_string_equal(certificate_signature_name(span_of(der, (size_t)len)), name);
+	// Cut off anywhere, it is no certificate.
+	for (int cut = 0; cut < len; cut++) {
+		uint8_t *copy = malloc((size_t)cut);
+
+		if (cut != 0)
+			memcpy(copy, der, (size_t)cut);
+		assert_null(certificate_signature_name(span_of(copy, (size_t)cut)));
+		free(copy);
+	}
+	OPENSSL_free(der);
+	X509_free(certificate);
+}
+
+static void test_signature_names(void **state)
+{
+	const EVP_MD *const digests[] = {EVP_sha1(), EVP_sha256(), EVP_sha384(), EVP_sha512()};
+	static const char *const names[] = {"SHA1", "SHA256", "SHA384", "SHA512"};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		check_signature_name(
+			signed_by(fixture_pkey(FIXTURE_ECDSA_P256), digests[i], false), names[i]);
+		check_signature_name(signed_by(fixture_pkey(FIXTURE_RSA2048), digests[i], false), names[i]);
+		check_signature_name(signed_by(fixture_pkey(FIXTURE_RSA2048), digests[i], true), names[i]);
+	}
+	check_signature_name(signed_by(fixture_pkey(FIXTURE_ED25519), NULL, false), "ED25519");
+	assert_null(certificate_signature_name(span_of("\x30\x82\xff\xff\x30", 5)));
+}
+
 static void test_pkcs8_round_trip(void **state)
 {
 	(void)state;
@@ -288,6 +342,7 @@ static void test_compressed_point(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_signature_names),
 		cmocka_unit_test(test_every_type),
 		cmocka_unit_test(test_pkcs8_round_trip),
 		cmocka_unit_test(test_unsupported),

@@ -251,6 +251,23 @@ void lab_close(struct lab *lab)
 	check_pool(lab, lab->peer_tx_pool);
 }
 
+int lab_test_open(void **state)
+{
+	const struct lab_test *test = *state;
+
+	lab_open(test->lab, test->options != NULL ? test->options : &(struct lab_options){0});
+	return 0;
+}
+
+// The state stays what it was: a lab that is closed reads it.
+int lab_test_close(void **state)
+{
+	const struct lab_test *test = *state;
+
+	lab_close(test->lab);
+	return 0;
+}
+
 void lab_send(struct lab *lab, const struct frame *frame)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(lab->peer_tx_pool);

@@ -71,6 +71,24 @@ void lab_start_eal(void);
 void lab_open(struct lab *lab, const struct lab_options *options);
 void lab_close(struct lab *lab);
 
+// A test on a lab of its own, for cmocka's list of them: the file's `lab` is open while it runs.
+struct lab_test {
+	struct lab *lab;
+	const struct lab_options *options; // NULL: nothing out of the ordinary
+};
+int lab_test_open(void **state);
+int lab_test_close(void **state);
+
+#define LAB_TEST_STATE(options) (&(struct lab_test){&lab, options})
+#define LAB_TEST(function) \
+	{ \
+#function, function, lab_test_open, lab_test_close, LAB_TEST_STATE(NULL) \
+	}
+#define LAB_TEST_WITH(function, options) \
+	{ \
+#function " " #options, function, lab_test_open, lab_test_close, LAB_TEST_STATE(&(options)) \
+	}
+
 // Sends a frame to our end.
 void lab_send(struct lab *lab, const struct frame *frame);
 

@@ -257,49 +257,21 @@ static void vlan_tags_go_both_ways(void **state)
 	assert_int_equal(frame_u16(&frame, ARP_OPERATION + 4), ARP_REPLY);
 }
 
-static int open_plain(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){0});
-	return 0;
-}
-
-static int open_unsettled(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.unsettled = true});
-	return 0;
-}
-
-static int open_vlan(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.vlan = 42});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define PLAIN_TEST(function) cmocka_unit_test_setup_teardown(function, open_plain, close_lab)
+static const struct lab_options unsettled = {.unsettled = true};
+static const struct lab_options tagged = {.vlan = 42};
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLAIN_TEST(requests_are_answered_and_learnt),
-		PLAIN_TEST(probes_are_answered_but_not_learnt),
-		PLAIN_TEST(what_concerns_others_makes_no_entry),
-		PLAIN_TEST(announcements_move_a_known_neighbor),
-		PLAIN_TEST(malformed_is_refused),
-		PLAIN_TEST(conflicts_are_logged_and_defended_within_limits),
-		PLAIN_TEST(link_changes_are_logged),
-		cmocka_unit_test_setup_teardown(
-			addresses_are_announced_at_start_and_link_up, open_unsettled, close_lab),
-		cmocka_unit_test_setup_teardown(vlan_tags_go_both_ways, open_vlan, close_lab),
+		LAB_TEST(requests_are_answered_and_learnt),
+		LAB_TEST(probes_are_answered_but_not_learnt),
+		LAB_TEST(what_concerns_others_makes_no_entry),
+		LAB_TEST(announcements_move_a_known_neighbor),
+		LAB_TEST(malformed_is_refused),
+		LAB_TEST(conflicts_are_logged_and_defended_within_limits),
+		LAB_TEST(link_changes_are_logged),
+		LAB_TEST_WITH(addresses_are_announced_at_start_and_link_up, unsettled),
+		LAB_TEST_WITH(vlan_tags_go_both_ways, tagged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,35 +294,19 @@ static void error_queue_is_bounded(void **state)
 	assert_int_equal(net_icmp_errors(lab.nets[0], errors, 100), 54);
 }
 
-static int open_plain(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){0});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define PLAIN_TEST(function) cmocka_unit_test_setup_teardown(function, open_plain, close_lab)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLAIN_TEST(echo_is_answered),
-		PLAIN_TEST(echo_checksum_corners),
-		PLAIN_TEST(echo_refusals),
-		PLAIN_TEST(other_types_are_refused),
-		PLAIN_TEST(errors_reach_tcp),
-		PLAIN_TEST(packet_too_big_carries_the_mtu),
-		PLAIN_TEST(lies_about_the_mtu_are_refused),
-		PLAIN_TEST(lies_about_the_packet_are_refused),
-		PLAIN_TEST(short_quotes_are_refused),
-		PLAIN_TEST(error_queue_is_bounded),
+		LAB_TEST(echo_is_answered),
+		LAB_TEST(echo_checksum_corners),
+		LAB_TEST(echo_refusals),
+		LAB_TEST(other_types_are_refused),
+		LAB_TEST(errors_reach_tcp),
+		LAB_TEST(packet_too_big_carries_the_mtu),
+		LAB_TEST(lies_about_the_mtu_are_refused),
+		LAB_TEST(lies_about_the_packet_are_refused),
+		LAB_TEST(short_quotes_are_refused),
+		LAB_TEST(error_queue_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,47 +342,20 @@ static void what_is_no_query_is_refused(void **state)
 	assert_int_equal(next_report(ICMP6_MLD2_REPORT).len, 0);
 }
 
-static int open_settled(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){0});
-	return 0;
-}
-
-static int open_unsettled(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.unsettled = true});
-	return 0;
-}
-
-static int open_many(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.n_more_v6 = N_MORE, .unsettled = true});
-	return 0;
-}
-
-static int shut(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define TEST(name, open) cmocka_unit_test_setup_teardown(name, open, shut)
+static const struct lab_options unsettled = {.unsettled = true};
+static const struct lab_options many_groups = {.n_more_v6 = N_MORE, .unsettled = true};
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(reported_before_anyone_is_asked, open_unsettled),
-		TEST(reported_again_when_the_link_comes_up, open_settled),
-		TEST(queries_are_answered_in_time, open_settled),
-		TEST(long_times_are_floating_point, open_settled),
-		TEST(version_one_is_answered_in_kind, open_settled),
-		TEST(many_groups_take_several_packets, open_many),
-		TEST(a_flood_of_queries_gets_few_answers, open_settled),
-		TEST(what_is_no_query_is_refused, open_settled),
+		LAB_TEST_WITH(reported_before_anyone_is_asked, unsettled),
+		LAB_TEST(reported_again_when_the_link_comes_up),
+		LAB_TEST(queries_are_answered_in_time),
+		LAB_TEST(long_times_are_floating_point),
+		LAB_TEST(version_one_is_answered_in_kind),
+		LAB_TEST_WITH(many_groups_take_several_packets, many_groups),
+		LAB_TEST(a_flood_of_queries_gets_few_answers),
+		LAB_TEST(what_is_no_query_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,45 +320,23 @@ static void conflict_later_is_defended(void **state)
 	assert_true(net_address_usable(lab.nets[0], &lab_our_v6, NULL));
 }
 
-static int open_plain(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){0});
-	return 0;
-}
-
-static int open_unsettled(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.unsettled = true});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define PLAIN_TEST(function)     cmocka_unit_test_setup_teardown(function, open_plain, close_lab)
-#define UNSETTLED_TEST(function) cmocka_unit_test_setup_teardown(function, open_unsettled, close_lab)
+static const struct lab_options unsettled = {.unsettled = true};
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLAIN_TEST(solicitations_are_answered_and_learnt),
-		PLAIN_TEST(unicast_probe_without_option_is_answered),
-		PLAIN_TEST(detection_by_others_is_answered_to_all),
-		PLAIN_TEST(malformed_is_refused),
-		PLAIN_TEST(advertisement_refusals),
-		PLAIN_TEST(routers_are_ignored),
-		PLAIN_TEST(advertisements_alone_make_no_entry),
-		PLAIN_TEST(override_and_solicited_flags),
-		PLAIN_TEST(conflict_later_is_defended),
-		UNSETTLED_TEST(addresses_become_usable),
-		UNSETTLED_TEST(duplicate_by_advertisement),
-		UNSETTLED_TEST(duplicate_by_simultaneous_detection),
+		LAB_TEST(solicitations_are_answered_and_learnt),
+		LAB_TEST(unicast_probe_without_option_is_answered),
+		LAB_TEST(detection_by_others_is_answered_to_all),
+		LAB_TEST(malformed_is_refused),
+		LAB_TEST(advertisement_refusals),
+		LAB_TEST(routers_are_ignored),
+		LAB_TEST(advertisements_alone_make_no_entry),
+		LAB_TEST(override_and_solicited_flags),
+		LAB_TEST(conflict_later_is_defended),
+		LAB_TEST_WITH(addresses_become_usable, unsettled),
+		LAB_TEST_WITH(duplicate_by_advertisement, unsettled),
+		LAB_TEST_WITH(duplicate_by_simultaneous_detection, unsettled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

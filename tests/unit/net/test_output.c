@@ -363,68 +363,31 @@ static void empty_pool_is_counted(void **state)
 	rte_pktmbuf_free_bulk(all, 32);
 }
 
-static int open_with(uint32_t capabilities, uint16_t vlan)
-{
-	lab_open(&lab, &(struct lab_options){.capabilities = capabilities, .vlan = vlan, .tx_queue_len = 16});
-	return 0;
-}
-
-static int open_plain(void **state)
-{
-	(void)state;
-	return open_with(0, 0);
-}
-
-static int open_chains(void **state)
-{
-	(void)state;
-	return open_with(PORT_CAN_MULTI_SEGMENT, 0);
-}
-
-static int open_all(void **state)
-{
-	(void)state;
-	return open_with(PORT_CAN_MULTI_SEGMENT | PORT_CAN_TX_CHECKSUM | PORT_CAN_TSO, 0);
-}
-
-static int open_unsettled(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.unsettled = true});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define TEST(function, open) \
-	{ \
-#function " " #open, function, open, close_lab, NULL \
-	}
+static const struct lab_options unsettled = {.unsettled = true};
+static const struct lab_options without_offloads = {.tx_queue_len = 16};
+static const struct lab_options with_chains = {.capabilities = PORT_CAN_MULTI_SEGMENT, .tx_queue_len = 16};
+static const struct lab_options with_all_offloads = {
+	.capabilities = PORT_CAN_MULTI_SEGMENT | PORT_CAN_TX_CHECKSUM | PORT_CAN_TSO, .tx_queue_len = 16};
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(paths_are_found, open_plain),
-		TEST(paths_are_refused, open_plain),
-		TEST(tentative_sources_are_not_used, open_unsettled),
-		TEST(headers_are_right, open_plain),
-		TEST(headers_are_right, open_all),
-		TEST(chains_leave_whole, open_plain),
-		TEST(chains_leave_whole, open_chains),
-		TEST(chains_leave_whole, open_all),
-		TEST(chain_without_a_buffer_is_dropped, open_plain),
-		TEST(large_segments_are_cut, open_all),
-		TEST(second_reference_survives, open_plain),
-		TEST(second_reference_survives, open_all),
-		TEST(refused_frames_stay_queued_and_bounded, open_plain),
-		TEST(no_frame_holds_up_others_for_ever, open_plain),
-		TEST(frames_left_at_stop_are_freed, open_plain),
-		TEST(empty_pool_is_counted, open_plain),
+		LAB_TEST_WITH(paths_are_found, without_offloads),
+		LAB_TEST_WITH(paths_are_refused, without_offloads),
+		LAB_TEST_WITH(tentative_sources_are_not_used, unsettled),
+		LAB_TEST_WITH(headers_are_right, without_offloads),
+		LAB_TEST_WITH(headers_are_right, with_all_offloads),
+		LAB_TEST_WITH(chains_leave_whole, without_offloads),
+		LAB_TEST_WITH(chains_leave_whole, with_chains),
+		LAB_TEST_WITH(chains_leave_whole, with_all_offloads),
+		LAB_TEST_WITH(chain_without_a_buffer_is_dropped, without_offloads),
+		LAB_TEST_WITH(large_segments_are_cut, with_all_offloads),
+		LAB_TEST_WITH(second_reference_survives, without_offloads),
+		LAB_TEST_WITH(second_reference_survives, with_all_offloads),
+		LAB_TEST_WITH(refused_frames_stay_queued_and_bounded, without_offloads),
+		LAB_TEST_WITH(no_frame_holds_up_others_for_ever, without_offloads),
+		LAB_TEST_WITH(frames_left_at_stop_are_freed, without_offloads),
+		LAB_TEST_WITH(empty_pool_is_counted, without_offloads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

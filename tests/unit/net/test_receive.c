@@ -260,34 +260,6 @@ static void every_bit_error_is_noticed(void **state)
 	}
 }
 
-static int open_plain(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){0});
-	return 0;
-}
-
-static int open_vlan(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.vlan = 42});
-	return 0;
-}
-
-static int open_offload(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.capabilities = PORT_CAN_RX_CHECKSUM});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 static void vlan_is_required_and_checked(void **state)
 {
 	struct frame frame = frame_tcp(&lab_peer_v4, &lab_our_v4, 5);
@@ -340,23 +312,26 @@ static void chained_frames_are_refused(void **state)
 	assert_int_equal(lab_count(&lab, COUNTER_NET_DROP_CHAINED), 1);
 }
 
+static const struct lab_options tagged = {.vlan = 42};
+static const struct lab_options with_offload = {.capabilities = PORT_CAN_RX_CHECKSUM};
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(tcp4_becomes_segment, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(tcp6_becomes_segment, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(padding_is_trimmed, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(odd_payloads_verify, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(every_truncation_is_refused, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(link_header_refusals, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(ip4_refusals, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(ip6_refusals, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(mapped_addresses_in_ip6_are_refused, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(tcp_refusals, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(every_bit_error_is_noticed, open_plain, close_lab),
-		cmocka_unit_test_setup_teardown(vlan_is_required_and_checked, open_vlan, close_lab),
-		cmocka_unit_test_setup_teardown(hardware_verdicts_are_used, open_offload, close_lab),
-		cmocka_unit_test_setup_teardown(chained_frames_are_refused, open_plain, close_lab),
+		LAB_TEST(tcp4_becomes_segment),
+		LAB_TEST(tcp6_becomes_segment),
+		LAB_TEST(padding_is_trimmed),
+		LAB_TEST(odd_payloads_verify),
+		LAB_TEST(every_truncation_is_refused),
+		LAB_TEST(link_header_refusals),
+		LAB_TEST(ip4_refusals),
+		LAB_TEST(ip6_refusals),
+		LAB_TEST(mapped_addresses_in_ip6_are_refused),
+		LAB_TEST(tcp_refusals),
+		LAB_TEST(every_bit_error_is_noticed),
+		LAB_TEST_WITH(vlan_is_required_and_checked, tagged),
+		LAB_TEST_WITH(hardware_verdicts_are_used, with_offload),
+		LAB_TEST(chained_frames_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

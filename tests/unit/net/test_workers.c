@@ -291,58 +291,29 @@ static void rss_known_answers(void **state)
 	assert_int_equal(rss_queue(&info, &flow), 0x40207d3d & 511);
 }
 
-static int open_shared(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.n_workers = 3});
-	return 0;
-}
-
-static int open_shared_small(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.n_workers = 2, .exchange_len = 16, .tx_queue_len = 32});
-	return 0;
-}
-
-static int open_rss(void **state)
-{
-	(void)state;
-	lab_open(&lab, &(struct lab_options){.n_workers = 3, .n_queues = 3, .capabilities = PORT_CAN_RSS});
-	return 0;
-}
-
-static int close_lab(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
-#define TEST(function, open) \
-	{ \
-#function " " #open, function, open, close_lab, NULL \
-	}
+static const struct lab_options one_queue = {.n_workers = 3};
+static const struct lab_options one_queue_small = {.n_workers = 2, .exchange_len = 16, .tx_queue_len = 32};
+static const struct lab_options a_queue_each = {.n_workers = 3, .n_queues = 3, .capabilities = PORT_CAN_RSS};
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(segments_reach_their_owner, open_shared),
-		TEST(segments_reach_their_owner, open_rss),
-		TEST(all_agree_on_the_owner, open_shared),
-		TEST(all_agree_on_the_owner, open_rss),
-		TEST(strayed_segments_are_forwarded_once, open_shared),
-		TEST(strayed_segments_are_forwarded_once, open_rss),
-		TEST(icmp_errors_reach_the_owner_of_the_quoted_flow, open_shared),
-		TEST(icmp_errors_reach_the_owner_of_the_quoted_flow, open_rss),
-		TEST(neighbors_are_resolved_for_all, open_shared),
-		TEST(neighbors_are_resolved_for_all, open_rss),
-		TEST(failure_is_told, open_shared),
-		TEST(a_moved_neighbor_moves_for_all, open_rss),
-		TEST(address_states_reach_all, open_shared),
-		TEST(full_rings_drop_and_count, open_shared_small),
-		TEST(full_rings_hold_back_transmission, open_shared_small),
-		TEST(discovery_reaches_worker_0, open_shared),
+		LAB_TEST_WITH(segments_reach_their_owner, one_queue),
+		LAB_TEST_WITH(segments_reach_their_owner, a_queue_each),
+		LAB_TEST_WITH(all_agree_on_the_owner, one_queue),
+		LAB_TEST_WITH(all_agree_on_the_owner, a_queue_each),
+		LAB_TEST_WITH(strayed_segments_are_forwarded_once, one_queue),
+		LAB_TEST_WITH(strayed_segments_are_forwarded_once, a_queue_each),
+		LAB_TEST_WITH(icmp_errors_reach_the_owner_of_the_quoted_flow, one_queue),
+		LAB_TEST_WITH(icmp_errors_reach_the_owner_of_the_quoted_flow, a_queue_each),
+		LAB_TEST_WITH(neighbors_are_resolved_for_all, one_queue),
+		LAB_TEST_WITH(neighbors_are_resolved_for_all, a_queue_each),
+		LAB_TEST_WITH(failure_is_told, one_queue),
+		LAB_TEST_WITH(a_moved_neighbor_moves_for_all, a_queue_each),
+		LAB_TEST_WITH(address_states_reach_all, one_queue),
+		LAB_TEST_WITH(full_rings_drop_and_count, one_queue_small),
+		LAB_TEST_WITH(full_rings_hold_back_transmission, one_queue_small),
+		LAB_TEST_WITH(discovery_reaches_worker_0, one_queue),
 		cmocka_unit_test(rss_known_answers),
 	};
 

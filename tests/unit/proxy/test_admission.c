@@ -229,10 +229,36 @@ static void no_memory(void **state)
 	arena_destroy(&small);
 }
 
+static void a_rate_by_itself(void **state)
+{
+	struct admission_rate rate = {0};
+	uint32_t n = 0;
+
+	(void)state;
+	assert_true(admission_rate_affords(&rate, 0, 0)); // no limit
+	admission_rate_pay(&rate, 0, 0);
+	assert_int_equal(rate.full_us, 0);
+	// A second's worth at once, then one each tenth of a second.
+	for (; n < 100 && admission_rate_affords(&rate, 10, SECOND); n++)
+		admission_rate_pay(&rate, 10, SECOND);
+	assert_int_equal(n, 10);
+	assert_false(admission_rate_affords(&rate, 10, SECOND + SECOND / 10 - 1));
+	assert_true(admission_rate_affords(&rate, 10, SECOND + SECOND / 10));
+	// A pause fills it and no more.
+	for (n = 0; n < 100 && admission_rate_affords(&rate, 10, 100 * SECOND); n++)
+		admission_rate_pay(&rate, 10, 100 * SECOND);
+	assert_int_equal(n, 10);
+	// Asking costs nothing.
+	rate.full_us = 0;
+	for (n = 0; n < 100; n++)
+		assert_true(admission_rate_affords(&rate, 1, SECOND));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_per_source),
+		cmocka_unit_test(a_rate_by_itself),
 		cmocka_unit_test(an_ipv6_source_is_a_64_and_a_48),
 		cmocka_unit_test(handshakes_per_source),
 		cmocka_unit_test(the_48_has_a_rate_too),

@@ -85,6 +85,32 @@ static void v2_known_bytes(void **state)
 		0xe3069283); // RFC 3720 B.4's polynomial
 }
 
+// proxy-protocol.txt 2.2.6: PP2_TYPE_SSL, its client bits and its verify field, then its sub-TLVs by number.
+static void v2_known_bytes_of_tls(void **state)
+{
+	static const char expected[] = "\x20\x00\x4b\x03\x00\x00\x00\x00"
+				       "\x21\x00\x07TLSv1.3"
+				       "\x23\x00\x16TLS_AES_128_GCM_SHA256"
+				       "\x24\x00\x06SHA256"
+				       "\x25\x00\x05"
+				       "EC256"
+				       "\x26\x00\x06x25519"
+				       "\x22\x00\x06"
+				       "client";
+	struct proxy_protocol_facts facts = some_facts();
+	size_t len;
+
+	(void)state;
+	facts.alpn = facts.authority = facts.unique_id = span_of(NULL, 0);
+	len = write(PROXY_PROTOCOL_V2, &facts);
+	assert_int_equal(
+		len, 16 + 12 + sizeof expected - 1 + 7); // addresses before it, the checksum behind it
+	assert_memory_equal(buffer + 28, expected, sizeof expected - 1);
+	// What is not known is left out rather than empty.
+	facts.signature_algorithm = facts.key_algorithm = facts.group = facts.common_name = span_of(NULL, 0);
+	assert_int_equal(write(PROXY_PROTOCOL_V2, &facts), len - 9 - 8 - 9 - 9);
+}
+
 static void every_flipped_bit_is_noticed(void **state)
 {
 	struct proxy_protocol_facts facts = some_facts(), got;
@@ -254,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(v2_round_trip),
 		cmocka_unit_test(v2_known_bytes),
+		cmocka_unit_test(v2_known_bytes_of_tls),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(v6_and_mixed_families),
 		cmocka_unit_test(local_connections),

@@ -12,19 +12,6 @@
 #include "tls/handshake_state.h"
 #include "tls/server_hello.h"
 
-static struct pair *pair_of_version(uint16_t version)
-{
-	struct pair *pair = pair_new(TLS_FIXTURE_P256);
-
-	pair->client_config.common.version_min = pair->client_config.common.version_max = version;
-	return pair;
-}
-
-static struct tls_handshake *handshake_of(const struct tls_end *end)
-{
-	return pool_at(&tls_pair_fixture.engine.handshakes, end->conn.handshake_idx);
-}
-
 static void run(struct tls_end *end)
 {
 	for (unsigned i = 0; i < 10; i++) {
@@ -111,7 +98,7 @@ static int alert_for_compressing_second(
 	tls_end_init(&pair->server, &tls_pair_fixture);
 	tls_end_serve(&pair->server, &pair->server_config);
 	receive_offer(&pair->server, &first);
-	assert_int_equal(handshake_of(&pair->server)->state, TLS_STATE_SERVER13_SECOND_HELLO);
+	assert_int_equal(pair_handshake_of(&pair->server)->state, TLS_STATE_SERVER13_SECOND_HELLO);
 	receive_compressing_offer(&pair->server, second, compression);
 	alert = alert_of(&pair->server);
 	tls_end_destroy(&pair->server);
@@ -192,7 +179,7 @@ static void test_second_hello_without_the_session(void **state)
 	pair->server_config.common.groups = (struct tls_preferences){&p256, 1};
 	pair_begin(pair, &pair->slot.session);
 	(void)tls_end_step(&pair->client);
-	handshake_of(&pair->client)->kept_session = false;
+	pair_handshake_of(&pair->client)->kept_session = false;
 	tls_fixture_pump(&pair->client, &pair->server);
 	pair_check_server_refused(pair, TLS_ALERT_ILLEGAL_PARAMETER);
 	pair_end(pair);
@@ -200,7 +187,7 @@ static void test_second_hello_without_the_session(void **state)
 	pair->server_config.policy_id[0] ^= 1;
 	pair_begin(pair, &pair->slot.session);
 	(void)tls_end_step(&pair->client);
-	handshake_of(&pair->client)->kept_session = false;
+	pair_handshake_of(&pair->client)->kept_session = false;
 	tls_fixture_pump(&pair->client, &pair->server);
 	pair_check_up(pair);
 	pair_end(pair);
@@ -227,7 +214,7 @@ static void test_tickets_off_takes_none(void **state)
 
 static void offer_early_data(struct pair *pair)
 {
-	struct tls_handshake *hs = handshake_of(&pair->client);
+	struct tls_handshake *hs = pair_handshake_of(&pair->client);
 	struct tls_flight_piece *piece = &hs->flight.pieces[0];
 	uint8_t *message = hs->flight.block;
 	uint8_t grease = hs->client_random[0] & 0xf0 ? (uint8_t)((hs->client_random[0] & 0xf0) | 0x0a) : 0x0a;
@@ -316,7 +303,7 @@ static void receive_answer(struct tls_end *client, const struct answer *answer)
 {
 	static uint8_t message[1024];
 	struct writer writer = writer_over((struct mut_span){message, sizeof message});
-	const struct tls_handshake *hs = handshake_of(client);
+	const struct tls_handshake *hs = pair_handshake_of(client);
 	struct tls_server_hello_13 hello = {
 		.random = answer->retry ? tls_hello_retry_random : random_2,
 		.session_id = span_of(answer->wrong_session_id ? random_2 : hs->session_id, 32),
@@ -546,7 +533,7 @@ static void check_altered_server(uint16_t version, const struct alteration *alte
 	pair_begin(pair, NULL);
 	pair->server.output_max = 1; // the flight stays where it is
 	tls_fixture_pump(&pair->client, &pair->server);
-	alter(&handshake_of(&pair->server)->flight, alteration);
+	alter(&pair_handshake_of(&pair->server)->flight, alteration);
 	pair->server.output_max = 0;
 	run(&pair->server);
 	tls_end_receive(&pair->client, pair->server.out, pair->server.out_len);
@@ -644,7 +631,7 @@ static void check_altered_client(uint16_t version, const struct alteration *alte
 	run(&pair->server);
 	pair->client.output_max = 1;
 	tls_fixture_pump(&pair->server, &pair->client);
-	alter(&handshake_of(&pair->client)->flight, alteration);
+	alter(&pair_handshake_of(&pair->client)->flight, alteration);
 	pair->client.output_max = 0;
 	tls_fixture_pump(&pair->client, &pair->server);
 	if (alert_of(&pair->server) != (int)alteration->alert)
@@ -729,79 +716,6 @@ static void test_certificate_on_another_curve(void **state)
 	pair_free(pair);
 }
 
-// TLS 1.2: a client proves its key with a hash that no suite has.
-static void test_client_signs_with_sha512(void **state)
-{
-	static const uint16_t schemes[2] = {SCHEME_RSA_PSS_RSAE_SHA512, SCHEME_RSA_PKCS1_SHA512};
-
-	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		struct pair *pair = pair_of_version(TLS_VERSION_12);
-
-		pair->server_config.client_auth = TLS_CLIENT_AUTH_REQUIRED;
-		pair->client_config.certificate = tls_fixture_identity(TLS_FIXTURE_RSA2048)->certificate;
-		pair->client_config.own_signatures = (struct tls_preferences){&schemes[i], 1};
-		pair_connect(pair, NULL);
-		pair_check_up(pair);
-		assert_int_equal(pair->server.report.peer_scheme, schemes[i]);
-		assert_true(pair->server.report.peer_authenticated);
-		pair_end(pair);
-		// Without memory for the messages the scheme is not offered, and the client has none to use.
-		pair_begin(pair, NULL);
-		handshake_of(&pair->client)->flags &= ~(uint32_t)TLS_HS_KEEPS_MESSAGES;
-		tls_fixture_pump(&pair->client, &pair->server);
-		pair_check_server_refused(pair, TLS_ALERT_HANDSHAKE_FAILURE);
-		pair_end(pair);
-		pair_free(pair);
-	}
-}
-
-// What the lanes have waiting, but nothing that follows from it.
-static void run_lanes_once(void)
-{
-	struct lanes *lanes = tls_pair_fixture.crypto.lanes;
-	struct lane_request *request;
-
-	(void)lanes_run(lanes, tls_pair_fixture.crypto.now_tsc, true);
-	while ((request = lanes_pop_completed(lanes)) != NULL) {
-		struct tls_end *end = tls_handshake_owner(request->owner);
-
-		end->status = tls_handshake_resume(request->owner);
-	}
-}
-
-// TLS 1.2: Ed25519 hashes for itself, so it signs all messages as they are; they are long here, and stay
-// until then. Ended while it waits for its lane, nothing of it is left.
-static void test_client_signs_with_ed25519_12(void **state)
-{
-	struct pair *pair = pair_of_version(TLS_VERSION_12);
-
-	(void)state;
-	pair->server_config.client_auth = TLS_CLIENT_AUTH_REQUIRED;
-	pair->client_config.certificate = tls_fixture_identity(TLS_FIXTURE_ED25519)->certificate;
-	pair_connect(pair, NULL);
-	pair_check_up(pair);
-	assert_int_equal(pair->server.report.peer_scheme, SCHEME_ED25519);
-	assert_true(pair->server.report.peer_authenticated);
-	pair_end(pair);
-	pair_begin(pair, NULL);
-	for (unsigned i = 0; i < 100 && handshake_of(&pair->client)->state != TLS_STATE_CLIENT12_SIGNED;
-		i++) {
-		run_lanes_once();
-		(void)tls_end_step(&pair->server);
-		tls_end_receive(&pair->client, pair->server.out, pair->server.out_len);
-		pair->server.out_len = 0;
-		(void)tls_end_step(&pair->client);
-		tls_end_receive(&pair->server, pair->client.out, pair->client.out_len);
-		pair->client.out_len = 0;
-	}
-	assert_int_equal(handshake_of(&pair->client)->state, TLS_STATE_CLIENT12_SIGNED);
-	assert_int_equal(handshake_of(&pair->client)->status, TLS_WAIT_SIGN);
-	assert_true(handshake_of(&pair->client)->messages.len > SIGN_MESSAGE_MAX_LEN);
-	pair_end(pair);
-	pair_free(pair);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -819,8 +733,6 @@ int main(void)
 		PAIR_TEST(test_altered_client_flights),
 		PAIR_TEST(test_fallback_from_an_old_version),
 		PAIR_TEST(test_certificate_on_another_curve),
-		PAIR_TEST(test_client_signs_with_sha512),
-		PAIR_TEST(test_client_signs_with_ed25519_12),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,14 +10,6 @@
 
 static const uint16_t versions[2] = {TLS_VERSION_12, TLS_VERSION_13};
 
-static struct pair *pair_of_version(uint16_t version)
-{
-	struct pair *pair = pair_new(TLS_FIXTURE_P256);
-
-	pair->client_config.common.version_min = pair->client_config.common.version_max = version;
-	return pair;
-}
-
 static void connect_and_check(struct pair *pair, const struct tls_session *session, bool resumed)
 {
 	pair_connect(pair, session);

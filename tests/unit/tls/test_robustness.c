@@ -13,14 +13,6 @@
 
 static const uint16_t versions[2] = {TLS_VERSION_12, TLS_VERSION_13};
 
-static struct pair *pair_of_version(uint16_t version)
-{
-	struct pair *pair = pair_new(TLS_FIXTURE_P256);
-
-	pair->client_config.common.version_min = pair->client_config.common.version_max = version;
-	return pair;
-}
-
 // Lets the ends talk, but changes one byte of all that the given side sends. True if there was such a byte.
 static bool pump_with_flip(struct pair *pair, bool from_server, size_t at, uint8_t mask)
 {

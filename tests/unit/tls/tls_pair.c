@@ -68,6 +68,19 @@ void pair_end(struct pair *pair)
 	tls_end_destroy(&pair->client);
 }
 
+struct pair *pair_of_version(uint16_t version)
+{
+	struct pair *pair = pair_new(TLS_FIXTURE_P256);
+
+	pair->client_config.common.version_min = pair->client_config.common.version_max = version;
+	return pair;
+}
+
+struct tls_handshake *pair_handshake_of(const struct tls_end *end)
+{
+	return pool_at(&tls_pair_fixture.engine.handshakes, end->conn.handshake_idx);
+}
+
 void pair_free(struct pair *pair)
 {
 	free((void *)(uintptr_t)pair->names);

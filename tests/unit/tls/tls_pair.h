@@ -26,12 +26,16 @@ int pair_tear_down(void **state);
 #define PAIR_TEST(function) cmocka_unit_test_setup_teardown(function, pair_set_up, pair_tear_down)
 
 struct pair *pair_new(enum tls_fixture_kind kind);
+struct pair *pair_of_version(uint16_t version); // that the client offers alone, with a P-256 certificate
 void pair_free(struct pair *pair);
 
 // Starts both ends; pair_connect also lets them talk until nothing happens any more.
 void pair_begin(struct pair *pair, const struct tls_session *session);
 void pair_connect(struct pair *pair, const struct tls_session *session);
 void pair_end(struct pair *pair);
+
+// The state of an end's handshake, while there is one.
+struct tls_handshake *pair_handshake_of(const struct tls_end *end);
 
 void pair_check_up(struct pair *pair);
 // Data in both directions, then a clean end on both sides.
