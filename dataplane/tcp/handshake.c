@@ -110,7 +110,6 @@ static struct agreement agreement_of(const struct syn_entry *entry)
 		.irs = entry->irs,
 		.ts_recent = entry->ts_recent,
 		.ts_offset = entry->ts_offset,
-		.tag = entry->tag,
 		.peer_mss = entry->peer_mss,
 		.snd_wscale = entry->snd_wscale,
 		.flags = entry->flags};
@@ -146,7 +145,6 @@ static void answer_syn(struct tcp_rx *rx, const struct seq *iss_at_least)
 	struct agreement agreed = {.iss = isn.iss,
 		.irs = rx->seq,
 		.ts_offset = isn.ts_offset,
-		.tag = rx->listener->tag,
 		.peer_mss = peer_mss(tcp, &segment->key, &rx->options),
 		.flags = agree(tcp, &rx->options)};
 	struct syn_entry *entry;
@@ -173,7 +171,6 @@ static void answer_syn(struct tcp_rx *rx, const struct seq *iss_at_least)
 	entry->ts_recent = agreed.ts_recent;
 	entry->ts_offset = agreed.ts_offset;
 	entry->deadline_ms = tcp->now_ms + SYN_RTO_FIRST_MS;
-	entry->tag = agreed.tag;
 	entry->peer_mss = agreed.peer_mss;
 	entry->snd_wscale = agreed.snd_wscale & 0xfu;
 	entry->flags = agreed.flags;
@@ -345,16 +342,36 @@ void tcp_rx_listen_ack(struct tcp_rx *rx)
 		tcp_input_dispatch(rx, TCP_ESTABLISHED);
 }
 
+// The listener that a half-open peer belongs to now: tags change with the configuration, and while it was
+// half-open the listener may have got another one, or have gone. NULL: it has gone, and the peer is reset.
+static const struct tcp_listener *listener_of_entry(struct tcp_rx *rx)
+{
+	struct tcp *tcp = rx->tcp;
+	const struct flow_key *key = &rx->segment->key;
+	const struct tcp_listener *listener = tcp_listeners_find(
+		&tcp->listeners, &key->local, key->local_port);
+
+	if (listener != NULL)
+		return listener;
+	tcp_count(tcp, COUNTER_TCP_NO_CONNECTION);
+	tcp_reply_reset(tcp, rx->segment);
+	syn_cache_remove(&tcp->syn_cache, rx->syn);
+	return NULL;
+}
+
 // An acknowledgement that is not of the SYN-ACK which the entry stands for: it may be of a cookie that was
 // sent before there was room for the entry.
 static void cached_other_ack(struct tcp_rx *rx, struct syn_entry *entry)
 {
+	const struct tcp_listener *listener;
+
 	if (!cookies_are_out(rx->tcp)) {
 		tcp_count(rx->tcp, COUNTER_TCP_ACK_UNACCEPTABLE);
 		tcp_reply_reset(rx->tcp, rx->segment);
 		return;
 	}
-	if (!accept_cookie(rx, entry->tag))
+	listener = listener_of_entry(rx);
+	if (listener == NULL || !accept_cookie(rx, listener->tag))
 		return;
 	syn_cache_remove(&rx->tcp->syn_cache, entry);
 	tcp_input_dispatch(rx, TCP_ESTABLISHED);
@@ -366,6 +383,7 @@ void tcp_rx_cached_ack(struct tcp_rx *rx)
 	struct tcp *tcp = rx->tcp;
 	struct syn_entry *entry = rx->syn;
 	struct agreement agreed = agreement_of(entry);
+	const struct tcp_listener *listener;
 	// Known to the millisecond, and only when the SYN-ACK went out once (Karn).
 	uint32_t rtt_ms = entry->stage == 0 ? tcp->now_ms - (entry->deadline_ms - SYN_RTO_FIRST_MS)
 					    : UINT32_MAX;
@@ -386,6 +404,10 @@ void tcp_rx_cached_ack(struct tcp_rx *rx)
 		cached_other_ack(rx, entry);
 		return;
 	}
+	listener = listener_of_entry(rx);
+	if (listener == NULL)
+		return;
+	agreed.tag = listener->tag;
 	rx->conn = accept(rx, &agreed, rtt_ms, n_sent);
 	if (rx->conn == NULL)
 		return;

@@ -32,7 +32,6 @@ struct syn_entry {
 	uint32_t ts_recent;
 	uint32_t ts_offset;
 	uint32_t deadline_ms;
-	uint32_t tag; // the listener's
 	uint32_t hash_next;
 	uint32_t older;
 	uint32_t newer;
@@ -42,7 +41,7 @@ struct syn_entry {
 	uint8_t flags; // enum syn_entry_flag
 };
 
-_Static_assert(sizeof(struct syn_entry) <= 88, "half-open peers are cheap");
+_Static_assert(sizeof(struct syn_entry) <= 84, "half-open peers are cheap");
 
 struct syn_stage {
 	uint32_t oldest;

@@ -279,6 +279,39 @@ static void cookies_are_not_guessed(void **state)
 	close_stack();
 }
 
+// A configuration that comes between a SYN and what completes it gives its listeners other tags, or none.
+static void half_open_peers_belong_to_the_listener_of_now(void **state)
+{
+	const struct tcp_options syn = {.present = TCP_HAS_MSS, .mss = MSS};
+	const struct tcp_options none = {.present = 0};
+	struct net_stub_sent sent;
+	struct tcp_config config;
+	struct tcp_ready ready;
+
+	(void)state;
+	tcp_config_default(&config, 16);
+	open_stack(&config);
+	arrives(SEGMENT_SYN, 0, 0, &syn);
+	flush();
+	assert_true(tcp_unlisten(tcp, NULL, PORT));
+	assert_true(tcp_listen(tcp, NULL, PORT, 7));
+	arrives(SEGMENT_ACK, 1, 1, &none);
+	assert_int_equal(tcp_ready_burst(tcp, &ready, 1), 1);
+	assert_int_equal(ready.tag, 7);
+	close_stack();
+	open_stack(&config);
+	arrives(SEGMENT_SYN, 0, 0, &syn);
+	flush();
+	assert_true(tcp_unlisten(tcp, NULL, PORT));
+	arrives(SEGMENT_ACK, 1, 1, &none);
+	assert_int_equal(tcp_ready_burst(tcp, &ready, 1), 0);
+	tcp_output_flush(tcp, clock_now_us());
+	assert_true(net_stub_take(net, &sent));
+	assert_int_equal(sent.flags & SEGMENT_RST, SEGMENT_RST);
+	tcp_check_invariants(tcp);
+	close_stack();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +321,7 @@ int main(void)
 		cmocka_unit_test(initial_numbers),
 		cmocka_unit_test(cookies_say_what_the_syn_said),
 		cmocka_unit_test(cookies_are_not_guessed),
+		cmocka_unit_test(half_open_peers_belong_to_the_listener_of_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
