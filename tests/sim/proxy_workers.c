@@ -206,6 +206,7 @@ static void open_backends(struct proxy *proxy)
 		servers[1].addr = ip_addr_v4_of(192, 0, 2, 77);
 	upstream_pool_config_default(&config);
 	config.check_interval_us = plan.check_interval_us;
+	config.check_timeout_us = PATIENCE_US / 4; // on a wire that loses SYNs a server is not down
 	SLUICE_ASSERT(upstream_set_pool(&proxy->upstream, 0, &config, servers, plan.n_servers));
 	servers[0].port = PORT_MAIL_BACKEND;
 	SLUICE_ASSERT(upstream_set_pool(&proxy->upstream, 1, &config, servers, 1));
