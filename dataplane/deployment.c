@@ -233,7 +233,9 @@ static bool set_common(struct decoding *decoding, const struct snapshot_listener
 		.pool_idx = record->backend_idx == SNAPSHOT_NONE ? POOL_NONE
 								 : decoding->pool_idxs[record->backend_idx],
 		.reject_unknown_names = record->reject_unknown_name != 0,
-		.redirect = {.port = record->redirect_port, .listener_idx = idx},
+		.redirect = {.port = record->redirect_port,
+			.status = record->redirect_status,
+			.listener_idx = idx},
 	};
 	*out_terms = (struct listener_terms){
 		.log_handshakes = record->log_handshakes != 0,

@@ -70,6 +70,7 @@ static bool read_server(struct decoding *decoding, const char *backend, struct u
 			"snapshot: backend '%s': too many servers, those included that left earlier and "
 			"still have connections",
 			backend);
+	out->connections_max = record.connections;
 	out->backup = record.backup != 0;
 	out->drain = record.drain != 0;
 	return true;
@@ -87,6 +88,9 @@ static struct upstream_pool_config pool_config(const struct snapshot_backend *re
 					   ? (uint64_t)record->check_interval_ms * MS
 					   : 0;
 	config.check_interval_down_us = config.check_interval_us;
+	if (record->check_timeout_ms != 0)
+		config.check_timeout_us = (uint64_t)record->check_timeout_ms * MS;
+	config.retries = record->retries < UPSTREAM_RETRIES_MAX ? record->retries : UPSTREAM_RETRIES_MAX;
 	config.rise = record->rise != 0 ? record->rise : config.rise;
 	config.fall = record->fall != 0 ? record->fall : config.fall;
 	return config;

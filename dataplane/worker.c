@@ -89,6 +89,7 @@ static struct proxy_setup proxy_settings(struct worker *worker)
 		.n_sources = WORKER_SOURCES,
 		.n_workers = setup->n_workers,
 		.upstream = {.n_pools = TERMS_BACKENDS,
+			.n_workers = setup->n_workers,
 			.n_servers = DEPLOYMENT_SERVERS_MAX + SERVERS_EXTRA,
 			.table_max = HASH_SLOTS},
 		.source_key = setup->source_key,

@@ -6,6 +6,7 @@
 struct check {
 	struct upstream_check check;
 	struct tcp_handle tcp;
+	uint64_t end_us; // without an answer it has failed
 };
 
 size_t checks_footprint(void)
@@ -15,6 +16,7 @@ size_t checks_footprint(void)
 
 bool checks_init(struct proxy *proxy, struct arena *arena)
 {
+	proxy->check_end_us = UINT64_MAX;
 	return pool_init(&proxy->checks, arena, CHECKS_MAX, sizeof(struct check));
 }
 
@@ -47,23 +49,52 @@ static void begin(struct proxy *proxy, const struct upstream_check *due)
 	if (source_idx != PROXY_SOURCES_MAX &&
 		tcp_connect(proxy->tcp, &request, proxy->now_us, &conn) == TCP_CONNECT_STARTED) {
 		check->tcp = tcp_conn_handle(proxy->tcp, conn);
+		check->end_us = proxy->now_us + due->timeout_us;
+		if (check->end_us < proxy->check_end_us)
+			proxy->check_end_us = check->end_us;
 		return;
 	}
 	pool_free(&proxy->checks, check);
 	done(proxy, due, false);
 }
 
+// TCP would wait longer than an operator wants to, and a place for a check with it.
+static uint32_t end_late(struct proxy *proxy)
+{
+	uint64_t next_us = UINT64_MAX;
+	uint32_t n = 0;
+
+	if (proxy->check_end_us > proxy->now_us)
+		return 0;
+	for (uint32_t i = 0; i < CHECKS_MAX; i++) {
+		struct check *check = pool_at(&proxy->checks, i);
+
+		if (!pool_in_use(&proxy->checks, i))
+			continue;
+		if (check->end_us > proxy->now_us) {
+			next_us = check->end_us < next_us ? check->end_us : next_us;
+			continue;
+		}
+		tcp_abort(proxy->tcp, tcp_conn_at(proxy->tcp, check->tcp));
+		done(proxy, &check->check, false);
+		pool_free(&proxy->checks, check);
+		n++;
+	}
+	proxy->check_end_us = next_us;
+	return n;
+}
+
 uint32_t checks_begin(struct proxy *proxy)
 {
 	struct upstream_check due[CHECKS_MAX];
-	uint32_t n;
+	uint32_t n, n_late = end_late(proxy);
 
 	if (proxy->config == NULL)
-		return 0;
+		return n_late;
 	n = upstream_checks_due(&proxy->upstream, proxy->now_us, due, pool_n_free(&proxy->checks));
 	for (uint32_t i = 0; i < n; i++)
 		begin(proxy, &due[i]);
-	return n;
+	return n + n_late;
 }
 
 void check_events(struct proxy *proxy, const struct tcp_ready *ready)

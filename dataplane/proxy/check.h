@@ -14,7 +14,7 @@ enum {
 // The user word of a check's connection; a pair's has this bit clear.
 #define CHECK_USER (UINT64_C(1) << 63)
 
-// Begins checks that are due. Returns how many.
+// Ends checks whose time is over, and begins those that are due. Returns how many.
 uint32_t checks_begin(struct proxy *proxy);
 
 // TCP's events of a connection whose user word has CHECK_USER.

@@ -249,3 +249,12 @@ bool pair_redirect(struct proxy *proxy, struct pair *pair)
 	}
 	return moved;
 }
+
+void pair_redirect_timeout(struct proxy *proxy, struct pair *pair)
+{
+	uint8_t *out = proxy->engine->scratch;
+	size_t len = http_redirect_timeout((struct mut_span){.data = out, .len = HTTP_REDIRECT_RESPONSE_MAX});
+
+	(void)!leg_write(proxy, &pair->legs[PAIR_CLIENT], span_of(out, len));
+	pair_end_client(proxy, pair, COUNTER_PROXY_TIMEOUT_HANDSHAKE);
+}

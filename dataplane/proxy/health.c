@@ -32,7 +32,8 @@ uint32_t upstream_checks_due(
 				out[n_due++] = (struct upstream_check){.server_idx = pool->servers[i],
 					.generation = server->generation,
 					.addr = server->addr,
-					.port = server->port};
+					.port = server->port,
+					.timeout_us = pool->config.check_timeout_us};
 				server->check_due_us = UINT64_MAX;
 				server->check_out = true;
 			}

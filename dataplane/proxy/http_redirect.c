@@ -208,6 +208,20 @@ static size_t write_text(const char *text, struct mut_span out)
 	return writer_ok(&writer) ? writer.len : 0;
 }
 
+static const char *status_line(uint16_t status)
+{
+	switch (status) {
+	case 301:
+		return "HTTP/1.1 301 Moved Permanently";
+	case 302:
+		return "HTTP/1.1 302 Found";
+	case 307:
+		return "HTTP/1.1 307 Temporary Redirect";
+	default:
+		return "HTTP/1.1 308 Permanent Redirect";
+	}
+}
+
 static size_t answer(const struct http_redirect_config *config, struct span bytes, struct mut_span out)
 {
 	struct writer writer = writer_over(out);
@@ -221,7 +235,8 @@ static size_t answer(const struct http_redirect_config *config, struct span byte
 		return write_text(bad_request, out);
 	if (config->port != HTTPS_PORT)
 		(void)snprintf(port, sizeof port, ":%u", config->port);
-	writer_bytes(&writer, span_of_string("HTTP/1.1 308 Permanent Redirect\r\nLocation: https://"));
+	writer_bytes(&writer, span_of_string(status_line(config->status)));
+	writer_bytes(&writer, span_of_string("\r\nLocation: https://"));
 	writer_bytes(&writer, host);
 	writer_bytes(&writer, span_of_string(port));
 	writer_bytes(&writer, request.path);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What listens on port 80: reads one request, bounded, and sends the client to https with a 308 (RFC 9110
-// 15.4.9) to the same host and path. Nothing of the request gets into the answer that is not a host name or
-// address of the right form, or a path of visible ASCII; a request that is not plainly GET or HEAD with one
-// Host is a 400. Every answer ends the connection.
+// 15.4.9), or another status that is configured, to the same host and path. Nothing of the request gets into
+// the answer that is not a host name or address of the right form, or a path of visible ASCII; a request that
+// is not plainly GET or HEAD with one Host is a 400. Every answer ends the connection.
 #pragma once
 
 #include "base/span.h"
@@ -18,6 +18,7 @@ enum {
 // Of a listener; immutable.
 struct http_redirect_config {
 	uint16_t port;                     // of https; 443 is not written
+	uint16_t status;                   // 301, 302, 307; whatever else is 308
 	const struct routing_table *hosts; // only these hosts are redirected to; NULL: any
 	uint32_t listener_idx;             // whose routes they are
 };

@@ -144,6 +144,10 @@ void pair_timer(struct proxy *proxy, struct pair *pair)
 		pair_end_client(proxy, pair, COUNTER_PROXY_TIMEOUT_HANDSHAKE);
 		return;
 	}
+	if (pair->phase == PAIR_REDIRECT && !total) {
+		pair_redirect_timeout(proxy, pair);
+		return;
+	}
 	pair_abort(proxy, pair, total ? COUNTER_PROXY_TIMEOUT_TOTAL : counters[pair->phase]);
 }
 

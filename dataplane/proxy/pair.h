@@ -170,4 +170,5 @@ bool pair_begin_preamble(struct proxy *proxy, struct pair *pair);
 bool pair_converse(struct proxy *proxy, struct pair *pair);
 bool pair_begin_redirect(struct proxy *proxy, struct pair *pair);
 bool pair_redirect(struct proxy *proxy, struct pair *pair);
+void pair_redirect_timeout(struct proxy *proxy, struct pair *pair);
 void pair_end_talk(struct proxy *proxy, struct pair *pair);

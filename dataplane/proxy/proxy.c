@@ -253,6 +253,7 @@ uint64_t proxy_next_us(const struct proxy *proxy)
 	uint64_t check_us = upstream_next_check_us(&proxy->upstream);
 	uint64_t timer_us = timer_wheel_next_us(&proxy->wheel);
 
+	timer_us = proxy->check_end_us < timer_us ? proxy->check_end_us : timer_us;
 	if (!list_empty(&proxy->active))
 		return 0;
 	// A check that found no place waits for one that is out, and that one's end is an event.

@@ -81,7 +81,8 @@ struct proxy {
 	struct pool preambles;
 	struct pool redirects;
 	struct pool checks;
-	struct list active; // pairs on which something may be done this turn
+	uint64_t check_end_us; // no check's time is over before
+	struct list active;    // pairs on which something may be done this turn
 	struct timer_wheel wheel;
 	struct upstream upstream;
 	struct admission admission;

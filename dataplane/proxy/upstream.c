@@ -15,6 +15,8 @@ void upstream_pool_config_default(struct upstream_pool_config *config)
 		.balance = UPSTREAM_ROUND_ROBIN,
 		.check_interval_us = 2000000,
 		.check_interval_down_us = 2000000,
+		.check_timeout_us = 1000000,
+		.retries = 3,
 		.rise = 2,
 		.fall = 3,
 		.eject_failures = 3,
@@ -35,8 +37,10 @@ size_t upstream_footprint(const struct upstream_sizes *sizes)
 
 bool upstream_init(struct upstream *upstream, struct arena *arena, const struct upstream_sizes *sizes)
 {
-	*upstream = (struct upstream){
-		.n_pools = sizes->n_pools, .table_max = sizes->table_max, .check_due_us = UINT64_MAX};
+	*upstream = (struct upstream){.n_pools = sizes->n_pools,
+		.n_workers = sizes->n_workers != 0 ? sizes->n_workers : 1,
+		.table_max = sizes->table_max,
+		.check_due_us = UINT64_MAX};
 	if (!pool_init(&upstream->servers, arena, sizes->n_servers, sizeof(struct upstream_server)))
 		return false;
 	upstream->pools = arena_alloc(arena, sizes->n_pools * sizeof(struct upstream_pool), ARENA_ALIGN);
@@ -178,11 +182,18 @@ static void forsake(struct upstream *upstream, uint32_t server_idx)
 	free_if_unused(upstream, server);
 }
 
+// A worker's part of a limit.
+static uint32_t share_of(const struct upstream *upstream, uint32_t limit)
+{
+	return (uint32_t)(((uint64_t)limit + upstream->n_workers - 1) / upstream->n_workers);
+}
+
 // A server that gets nothing new keeps its place in the hash table, so that the others keep their sources.
 static void set_share(const struct upstream *upstream, struct upstream_server *server,
 	const struct upstream_server_config *config)
 {
 	server->weight = config->weight != 0 ? config->weight : 1;
+	server->connections_max = share_of(upstream, config->connections_max);
 	server->drain = config->drain || config->weight == 0;
 	upstream_show_state(upstream, server);
 }
@@ -286,8 +297,7 @@ static void find_eligible(struct upstream *upstream, const struct upstream_choic
 	*out = (struct balance_eligible){0};
 	for (uint32_t i = 0; i < pool->n_servers; i++) {
 		const struct upstream_server *server = server_at(upstream, pool->servers[i]);
-		bool full = pool->config.connections_max != 0 &&
-			    server->n_connections >= pool->config.connections_max;
+		bool full = server->connections_max != 0 && server->n_connections >= server->connections_max;
 
 		if (server->state != UPSTREAM_UP || server->drain || full || server->backup != wish.backup ||
 			(!wish.ejected_too && server->ejected_until_us > now_us) ||
@@ -298,6 +308,16 @@ static void find_eligible(struct upstream *upstream, const struct upstream_choic
 	}
 }
 
+static bool pool_is_full(struct upstream *upstream, const struct upstream_pool *pool)
+{
+	uint32_t limit = share_of(upstream, pool->config.connections_max);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; limit != 0 && i < pool->n_servers; i++)
+		n += server_at(upstream, pool->servers[i])->n_connections;
+	return limit != 0 && n >= limit;
+}
+
 uint32_t upstream_choose(struct upstream *upstream, struct upstream_choice *choice, uint64_t now_us)
 {
 	struct upstream_pool *pool = &upstream->pools[choice->pool_idx];
@@ -306,7 +326,8 @@ uint32_t upstream_choose(struct upstream *upstream, struct upstream_choice *choi
 	uint32_t position;
 
 	SLUICE_ASSERT(choice->pool_idx < upstream->n_pools);
-	if (choice->n_tried == UPSTREAM_TRIED_MAX || pool->n_servers == 0)
+	SLUICE_ASSERT(pool->config.retries <= UPSTREAM_RETRIES_MAX);
+	if (choice->n_tried > pool->config.retries || pool->n_servers == 0 || pool_is_full(upstream, pool))
 		return UPSTREAM_NONE;
 	eligible.n = 0;
 	for (size_t i = 0; i < sizeof wishes / sizeof wishes[0] && eligible.n == 0; i++)

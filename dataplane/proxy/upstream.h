@@ -30,12 +30,14 @@ enum upstream_balance {
 enum {
 	UPSTREAM_SERVERS_MAX = 256, // of one pool
 	UPSTREAM_WEIGHT_MAX = 256,
+	UPSTREAM_RETRIES_MAX = 16,
 	UPSTREAM_NONE = 0xffffffff
 };
 
 struct upstream_server_config {
 	struct ip_addr addr;
 	uint16_t port;
+	uint32_t connections_max;         // of all workers; 0: no limit
 	uint16_t weight;                  // 0 to UPSTREAM_WEIGHT_MAX; 0: no new connections
 	bool backup;                      // gets connections only when no other server can
 	bool drain;                       // no new connections, whatever the weight
@@ -44,10 +46,12 @@ struct upstream_server_config {
 
 struct upstream_pool_config {
 	enum upstream_balance balance;
-	uint32_t connections_max;        // per server, of this worker; 0: no limit
-	uint64_t slow_start_us;          // 0: none
-	uint64_t check_interval_us;      // 0: no checks
+	uint32_t connections_max;   // of all servers and all workers together; 0: no limit
+	uint32_t retries;           // other servers that a connection tries, at most UPSTREAM_RETRIES_MAX
+	uint64_t slow_start_us;     // 0: none
+	uint64_t check_interval_us; // 0: no checks
 	uint64_t check_interval_down_us; // of a server that is DOWN
+	uint64_t check_timeout_us;       // how long an answer may take
 	uint16_t rise;                   // good checks until UP
 	uint16_t fall;                   // failed ones until DOWN
 	uint16_t eject_failures;         // failed connects in a row; 0: never
@@ -69,7 +73,8 @@ struct upstream_server {
 	uint32_t pool_idx; // UPSTREAM_NONE: removed
 	const struct server_terms *terms;
 	uint32_t n_connections;
-	int32_t current_weight; // smooth round robin
+	uint32_t connections_max; // this worker's part; 0: no limit
+	int32_t current_weight;   // smooth round robin
 	uint64_t ejected_until_us;
 	uint64_t up_since_us;    // for slow start; 0: long ago
 	uint64_t check_due_us;   // UINT64_MAX: none, or one is out
@@ -100,6 +105,7 @@ struct upstream {
 	struct tally_server_row *tallies; // the worker's; one for all where nobody gave any
 	_Atomic uint32_t *holds;          // of servers' terms; likewise
 	uint32_t n_pools;
+	uint32_t n_workers;
 	uint32_t table_max; // slots of a pool's hash table
 	uint32_t generation;
 	uint64_t check_due_us; // nothing is due before
@@ -107,6 +113,7 @@ struct upstream {
 
 struct upstream_sizes {
 	uint32_t n_pools;
+	uint32_t n_workers; // that limits are divided between; 0: 1
 	uint32_t n_servers; // all pools together, removed ones that still have connections included
 	uint32_t table_max; // slots per pool for source hashing, 0: no pool uses it; a prime is used below it
 };
@@ -129,7 +136,7 @@ void upstream_remove_pool(struct upstream *upstream, uint32_t pool_idx);
 // --- connections ---
 
 enum {
-	UPSTREAM_TRIED_MAX = 4 // servers that one connection tries
+	UPSTREAM_TRIED_MAX = 1 + UPSTREAM_RETRIES_MAX // servers that one connection tries
 };
 
 // What a choice depends on; the owner keeps it with the connection while it is being opened.
@@ -183,6 +190,7 @@ struct upstream_check {
 	uint32_t generation;
 	struct ip_addr addr;
 	uint16_t port;
+	uint64_t timeout_us;
 };
 
 // Takes at most n servers that are due for a check; each needs its upstream_check_done.

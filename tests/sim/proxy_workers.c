@@ -36,6 +36,7 @@ static struct {
 	uint32_t stall_ppm; // of turns after which a worker stands still for a while
 	uint32_t check_interval_us;
 	uint32_t n_servers; // of the first pool: with the second one that is dead
+	bool black_hole;    // ... and does not even say so
 	struct admission_limits limits;
 	uint32_t listener_per_second;
 	uint64_t begin_us;
@@ -70,6 +71,7 @@ void workers_draw(void)
 	plan.reload_us = sim_chance(40) ? ONE_OF(1000, 20000, 300000) : 0;
 	plan.check_interval_us = sim_chance(30) ? 200000 : 0;
 	plan.n_servers = sim_chance(30) ? 2 : 1;
+	plan.black_hole = sim.options.seed % 3 == 0;
 	sim.limited = !sim.calm && sim_chance(20);
 	if (!sim.limited)
 		return;
@@ -200,8 +202,11 @@ static void open_backends(struct proxy *proxy)
 
 	for (uint32_t i = 0; i < 2; i++)
 		servers[i].terms = &plan.server_terms;
+	if (plan.black_hole)
+		servers[1].addr = ip_addr_v4_of(192, 0, 2, 77);
 	upstream_pool_config_default(&config);
 	config.check_interval_us = plan.check_interval_us;
+	config.check_timeout_us = PATIENCE_US / 4; // on a wire that loses SYNs a server is not down
 	SLUICE_ASSERT(upstream_set_pool(&proxy->upstream, 0, &config, servers, plan.n_servers));
 	servers[0].port = PORT_MAIL_BACKEND;
 	SLUICE_ASSERT(upstream_set_pool(&proxy->upstream, 1, &config, servers, 1));
@@ -332,6 +337,8 @@ static void check_pairs(struct sim_worker *worker)
 {
 	struct proxy *proxy = &worker->proxy;
 
+	SLUICE_ASSERT(proxy->check_end_us > proxy->now_us &&
+		      (proxy->checks.n_used == 0 || proxy->check_end_us != UINT64_MAX));
 	for (uint32_t i = 0; i < proxy->pairs.n_items; i++) {
 		struct pair *pair = pool_at(&proxy->pairs, i);
 

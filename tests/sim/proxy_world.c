@@ -153,6 +153,11 @@ static void client_hears_line(struct flow *flow)
 		flow->refused = true;
 		give_up(&flow->client, false);
 	} else {
+		if (strncmp(flow->line, "250-", 4) != 0) {
+			fprintf(stderr, "flow %d, mail %d: %s", (int)(flow - sim.flows), flow->mail,
+				flow->line);
+			workers_describe();
+		}
 		SLUICE_ASSERT(strncmp(flow->line, "250-", 4) == 0);
 	}
 }

@@ -43,6 +43,24 @@ static void redirects(const char *request, const char *location)
 	assert_string_equal(ask(&config, request), expected);
 }
 
+static void statuses(void **state)
+{
+	static const struct {
+		uint16_t status;
+		const char *line;
+	} cases[] = {{301, "HTTP/1.1 301 Moved Permanently\r\n"}, {302, "HTTP/1.1 302 Found\r\n"},
+		{307, "HTTP/1.1 307 Temporary Redirect\r\n"}, {308, "HTTP/1.1 308 Permanent Redirect\r\n"},
+		{0, "HTTP/1.1 308 Permanent Redirect\r\n"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct http_redirect_config config = {.port = 443, .status = cases[i].status};
+
+		assert_memory_equal(ask(&config, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), cases[i].line,
+			strlen(cases[i].line));
+	}
+}
+
 static void good_requests(void **state)
 {
 	const struct http_redirect_config config = {.port = 8443};
@@ -155,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_requests),
+		cmocka_unit_test(statuses),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(endless_requests),
 		cmocka_unit_test(only_known_hosts),

@@ -241,15 +241,61 @@ static void nothing_to_choose(void **state)
 	(void)state;
 	upstream_pool_config_default(&config);
 	assert_int_equal(choose(1), UPSTREAM_NONE);
-	config.connections_max = 1;
+	config.connections_max = 2;
 	set_pool(&config, weights, 2);
 	assert_int_not_equal(choose(1), UPSTREAM_NONE);
 	assert_int_not_equal(choose(1), UPSTREAM_NONE);
 	assert_int_equal(choose(1), UPSTREAM_NONE); // full
 	upstream_release(&upstream, upstream.pools[0].servers[1]);
-	assert_int_equal(choose(1), upstream.pools[0].servers[1]);
+	assert_int_not_equal(choose(1), UPSTREAM_NONE);
 	upstream_remove_pool(&upstream, 0);
 	assert_int_equal(choose(1), UPSTREAM_NONE);
+}
+
+// Of all servers together, of one server, and a worker's part of them.
+static void limits_of_connections(void **state)
+{
+	static const struct upstream_sizes sizes = {.n_pools = 1, .n_servers = 4, .n_workers = 3};
+	struct upstream_server_config servers[2] = {server_of(1, 100), server_of(2, 1)};
+	struct upstream_pool_config config;
+
+	(void)state;
+	arena_destroy(&arena);
+	assert_true(arena_init(&arena, upstream_footprint(&sizes)));
+	assert_true(upstream_init(&upstream, &arena, &sizes));
+	upstream_pool_config_default(&config);
+	config.connections_max = 7;     // of this worker: 3
+	servers[0].connections_max = 6; // 2
+	assert_true(upstream_set_pool(&upstream, 0, &config, servers, 2));
+	assert_int_equal(choose(1), upstream.pools[0].servers[0]);
+	assert_int_equal(choose(1), upstream.pools[0].servers[0]);
+	assert_int_equal(choose(1), upstream.pools[0].servers[1]); // the first is full
+	assert_int_equal(choose(1), UPSTREAM_NONE);                // all are
+	upstream_release(&upstream, upstream.pools[0].servers[0]);
+	assert_int_equal(choose(1), upstream.pools[0].servers[0]);
+	config.connections_max = servers[0].connections_max = 0;
+	assert_true(upstream_set_pool(&upstream, 0, &config, servers, 2));
+	assert_int_equal(choose(1), upstream.pools[0].servers[0]);
+}
+
+static void as_many_others_are_tried_as_configured(void **state)
+{
+	static const uint16_t weights[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+	struct upstream_pool_config config;
+
+	(void)state;
+	upstream_pool_config_default(&config);
+	for (config.retries = 0; config.retries < 12; config.retries++) {
+		struct upstream_choice choice = {0};
+		uint32_t n = 0, idx;
+
+		set_pool(&config, weights, 8);
+		while ((idx = upstream_choose(&upstream, &choice, 1)) != UPSTREAM_NONE) {
+			upstream_release(&upstream, idx);
+			n++;
+		}
+		assert_int_equal(n, config.retries < 8 ? config.retries + 1 : 8);
+	}
 }
 
 static uint32_t take_checks(uint64_t now_us, struct upstream_check *checks)
@@ -398,6 +444,8 @@ int main(void)
 		TEST(backups_come_last),
 		TEST(when_all_are_ejected_they_are_tried),
 		TEST(nothing_to_choose),
+		TEST(limits_of_connections),
+		TEST(as_many_others_are_tried_as_configured),
 		TEST(checks_rise_and_fall),
 		TEST(a_new_configuration_keeps_what_stays),
 		TEST(bad_configurations_change_nothing),
