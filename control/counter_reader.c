@@ -9,26 +9,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-// As the page's own maker has it: FNV-1a over every name with its terminating zero.
-static uint64_t layout_hash(void)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (int id = 0; id < N_COUNTERS; id++) {
-		const char *name = counter_name((enum counter)id);
-
-		do {
-			hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-		} while (*name++ != '\0');
-	}
-	return hash;
-}
-
 static const char *fault_of(const struct counter_page_header *page, size_t len)
 {
 	if (page->magic != COUNTER_PAGE_MAGIC)
 		return "the counter page is none";
-	if (page->layout_hash != layout_hash() || page->n_counters != N_COUNTERS)
+	if (page->layout_hash != counters_layout_hash() || page->n_counters != N_COUNTERS)
 		return "the counters are those of another release";
 	if (page->n_workers == 0 || page->n_workers > IPC_WORKERS_MAX || page->block_offset % 64 != 0 ||
 		page->block_stride % 8 != 0 || page->block_stride < N_COUNTERS * sizeof(uint64_t) ||

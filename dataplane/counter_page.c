@@ -7,21 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// FNV-1a, 64 bits (Fowler, Noll, Vo), over every name with its terminating zero.
-static uint64_t layout_hash(void)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (int id = 0; id < N_COUNTERS; id++) {
-		const char *name = counter_name((enum counter)id);
-
-		do {
-			hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-		} while (*name++ != '\0');
-	}
-	return hash;
-}
-
 bool counter_page_create(struct counter_page *page, uint32_t n_workers, uint64_t tsc_hz)
 {
 	const size_t counters_len = sizeof(struct counter_page_header) + n_workers * sizeof(struct counters);
@@ -45,7 +30,7 @@ bool counter_page_create(struct counter_page *page, uint32_t n_workers, uint64_t
 	header = page->start;
 	*header = (struct counter_page_header){
 		.magic = COUNTER_PAGE_MAGIC,
-		.layout_hash = layout_hash(),
+		.layout_hash = counters_layout_hash(),
 		.n_workers = n_workers,
 		.n_counters = N_COUNTERS,
 		.block_offset = sizeof *header,

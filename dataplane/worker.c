@@ -199,23 +199,18 @@ static void send_back(struct worker *worker, enum mail_kind kind, void *thing)
 	SLUICE_ASSERT(ring_push(&worker->mailbox.to_main, &mail));
 }
 
-static uint32_t share_of(uint32_t limit, uint32_t n_workers)
-{
-	return limit == 0 ? 0 : (limit + n_workers - 1) / n_workers;
-}
-
 // The limits of all workers together, divided: RSS spreads sources and connections evenly.
 static void set_limits(struct worker *worker, const struct deployment *deployment)
 {
 	const uint32_t n = worker->setup.n_workers;
 	struct admission_limits limits = deployment->limits;
 
-	limits.connections = share_of(limits.connections, n);
-	limits.handshakes_per_second = share_of(limits.handshakes_per_second, n);
-	limits.handshakes_burst = share_of(limits.handshakes_burst, n);
-	limits.source_connections = share_of(limits.source_connections, n);
-	limits.source_handshakes_per_second = share_of(limits.source_handshakes_per_second, n);
-	limits.source_handshakes_burst = share_of(limits.source_handshakes_burst, n);
+	limits.connections = admission_share(limits.connections, n);
+	limits.handshakes_per_second = admission_share(limits.handshakes_per_second, n);
+	limits.handshakes_burst = admission_share(limits.handshakes_burst, n);
+	limits.source_connections = admission_share(limits.source_connections, n);
+	limits.source_handshakes_per_second = admission_share(limits.source_handshakes_per_second, n);
+	limits.source_handshakes_burst = admission_share(limits.source_handshakes_burst, n);
 	// When half of all that can be under way is, only resumptions begin: they are short.
 	limits.resumptions_pending = tls_settings(&worker->setup).n_handshakes;
 	limits.handshakes_pending = limits.resumptions_pending / 2;

@@ -14,7 +14,7 @@
 
 struct counter_page_header {
 	uint64_t magic;
-	uint64_t layout_hash; // FNV-1a over all counter names in order, each with its terminating zero
+	uint64_t layout_hash; // base/counters.h counters_layout_hash
 	uint32_t n_workers;
 	uint32_t n_counters;
 	uint32_t block_offset; // bytes from the start of the page to worker 0's block

@@ -9,20 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// FNV-1a over the names, as the layout's header says.
-static uint64_t layout_hash(void)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (int id = 0; id < N_COUNTERS; id++)
-		for (const char *name = counter_name((enum counter)id);; name++) {
-			hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-			if (*name == '\0')
-				break;
-		}
-	return hash;
-}
-
 bool watched_open(struct watched *watched, const char *path, const char **out_reason)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,7 +28,7 @@ bool watched_open(struct watched *watched, const char *path, const char **out_re
 	if (header == MAP_FAILED || header->magic != COUNTER_PAGE_MAGIC)
 		return false;
 	*out_reason = "is of another release of Sluice";
-	if (header->layout_hash != layout_hash())
+	if (header->layout_hash != counters_layout_hash())
 		return false;
 	watched->page = header;
 	watched->tsc_hz = header->tsc_hz;

@@ -55,4 +55,9 @@ static inline void counter_observe(
 
 // The name that operators see ("rx_packets") and one sentence of explanation.
 const char *counter_name(enum counter id);
+
+// What a shared page of counters is told by: FNV-1a, 64 bits (Fowler, Noll, Vo), over every name with its
+// terminating zero.
+uint64_t counters_layout_hash(void);
+
 const char *counter_help(enum counter id);

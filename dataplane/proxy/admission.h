@@ -27,6 +27,12 @@ enum {
 	ADMISSION_NONE = 0xffffffff
 };
 
+// A worker's part of a limit of all workers together; 0 stays 0: no limit.
+static inline uint32_t admission_share(uint32_t limit, uint32_t n_workers)
+{
+	return (uint32_t)(((uint64_t)limit + n_workers - 1) / n_workers);
+}
+
 struct admission_limits {
 	uint32_t connections;           // of all sources; 0: no limit, here and below
 	uint32_t handshakes_per_second; // full ones

@@ -168,12 +168,6 @@ static const char *cut_reason(const struct pair *pair)
 		       : "abandoned";
 }
 
-// A worker's part of a listener's limit.
-static uint32_t share_of(const struct proxy *proxy, uint32_t limit)
-{
-	return (uint32_t)(((uint64_t)limit + proxy->n_workers - 1) / proxy->n_workers);
-}
-
 static struct admission_rate *rate_of(const struct proxy *proxy, const struct listener_terms *terms)
 {
 	return &proxy->listener_rates[terms->tally_idx];
@@ -181,7 +175,7 @@ static struct admission_rate *rate_of(const struct proxy *proxy, const struct li
 
 static enum admission_verdict admit_handshake(struct proxy *proxy, const struct pair *pair)
 {
-	uint32_t per_second = share_of(proxy, pair->terms->limits.handshakes_per_second);
+	uint32_t per_second = admission_share(pair->terms->limits.handshakes_per_second, proxy->n_workers);
 	struct admission_rate *rate = rate_of(proxy, pair->terms);
 	enum admission_verdict verdict;
 
@@ -225,7 +219,8 @@ void pair_note_session(struct proxy *proxy, struct pair *pair)
 	if (pair->resumes && !report->resumed) {
 		(void)!admission_handshake(&proxy->admission, &pair->ticket, false, 0, proxy->now_us);
 		admission_rate_pay(rate_of(proxy, pair->terms),
-			share_of(proxy, pair->terms->limits.handshakes_per_second), proxy->now_us);
+			admission_share(pair->terms->limits.handshakes_per_second, proxy->n_workers),
+			proxy->now_us);
 	}
 }
 
@@ -411,7 +406,7 @@ static bool listener_is_full(const struct proxy *proxy, const struct listener_te
 	uint64_t n_ended = atomic_load_explicit(&row->values[TALLY_LISTENER_CLOSED], memory_order_relaxed);
 
 	return terms->limits.connections != 0 &&
-	       n_begun - n_ended >= share_of(proxy, terms->limits.connections);
+	       n_begun - n_ended >= admission_share(terms->limits.connections, proxy->n_workers);
 }
 
 // A place for a connection that may have one.

@@ -2,6 +2,7 @@
 #include "proxy/upstream.h"
 
 #include "base/assert.h"
+#include "proxy/admission.h"
 #include "proxy/balance.h"
 
 enum {
@@ -182,18 +183,12 @@ static void forsake(struct upstream *upstream, uint32_t server_idx)
 	free_if_unused(upstream, server);
 }
 
-// A worker's part of a limit.
-static uint32_t share_of(const struct upstream *upstream, uint32_t limit)
-{
-	return (uint32_t)(((uint64_t)limit + upstream->n_workers - 1) / upstream->n_workers);
-}
-
 // A server that gets nothing new keeps its place in the hash table, so that the others keep their sources.
 static void set_share(const struct upstream *upstream, struct upstream_server *server,
 	const struct upstream_server_config *config)
 {
 	server->weight = config->weight != 0 ? config->weight : 1;
-	server->connections_max = share_of(upstream, config->connections_max);
+	server->connections_max = admission_share(config->connections_max, upstream->n_workers);
 	server->drain = config->drain || config->weight == 0;
 	upstream_show_state(upstream, server);
 }
@@ -310,7 +305,7 @@ static void find_eligible(struct upstream *upstream, const struct upstream_choic
 
 static bool pool_is_full(struct upstream *upstream, const struct upstream_pool *pool)
 {
-	uint32_t limit = share_of(upstream, pool->config.connections_max);
+	uint32_t limit = admission_share(pool->config.connections_max, upstream->n_workers);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; limit != 0 && i < pool->n_servers; i++)

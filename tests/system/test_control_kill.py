@@ -4,7 +4,7 @@ dataplane detached, and by one that attaches to a dataplane that is a unit of it
 runs, the state is that of before the change or that of after it, and no connection notices: not those that come and go, not a
 long stream, not idle ones.
 
-Where it dies is counted in system calls (tests/kill_at_call.c). The short form (SLUICE_KILLS=0) takes one place of each change, every other change
+Where it dies is counted in system calls (tests/kill_at_call.c). The short form takes one place of each change, every other change
 attached and the rest detached; SLUICE_KILLS=N takes every Nth place of every change in both forms, as long as the change goes on.
 """
 import contextlib
@@ -245,9 +245,6 @@ def killed_anywhere_attached(site):
 TESTS = [killed_anywhere_by_the_one_that_starts, killed_anywhere_attached]
 
 if __name__ == '__main__':
-    if 'SLUICE_KILLS' not in os.environ:
-        print('takes half a minute: SLUICE_KILLS=0, or more; ./soak has it')
-        sys.exit(lab.SKIP)
     if not os.path.exists(KILL_AT_CALL):
         print('needs kill-at-call')
         sys.exit(lab.SKIP)

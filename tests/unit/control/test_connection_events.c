@@ -1,47 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Events of connections as lines: packed here by hand as log_events.def says, so that a change of one side
-// shows.
-#include "base/writer.h"
-#include "events.h"
+// Events of connections as lines.
+#include "an_event.h"
 #include "seam/cmocka_all.h"
 
-#include <string.h>
-
-static struct log_event event;
-static struct writer writer;
 static struct text line;
-
-static void begin(enum log_event_kind kind)
-{
-	memset(&event, 0, sizeof event);
-	event.kind = (uint16_t)kind;
-	event.wall_us = 1000000;
-	writer = writer_over((struct mut_span){.data = event.details, .len = sizeof event.details});
-}
-
-static void word(const char *text)
-{
-	writer_u8(&writer, (uint8_t)strlen(text));
-	writer_bytes(&writer, span_of_string(text));
-}
-
-static void endpoint(uint8_t last, uint16_t port)
-{
-	static const uint8_t mapped[15] = {[10] = 0xff, 0xff, 192, 0, 2};
-
-	writer_bytes(&writer, span_of(mapped, sizeof mapped));
-	writer_u8(&writer, last);
-	writer_u16(&writer, port);
-}
-
-static void peer(void)
-{
-	word("mx");
-	word("smtp");
-	endpoint(7, 50222);
-	endpoint(1, 25);
-}
 
 static const char *formatted(void)
 {

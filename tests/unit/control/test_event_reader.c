@@ -4,53 +4,17 @@
 // length that is too much, bytes of all kinds; and what is made of whole events for programs (JSON).
 #include "event_reader.h"
 
-#include "base/writer.h"
-#include "events.h"
+#include "an_event.h"
 #include "log.h"
 #include "seam/cmocka_all.h"
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
-
-static struct log_event event;
-static struct writer writer;
-
-static void begin(enum log_event_kind kind)
-{
-	memset(&event, 0, sizeof event);
-	event.kind = (uint16_t)kind;
-	event.worker_idx = 3;
-	writer = writer_over((struct mut_span){.data = event.details, .len = sizeof event.details});
-}
 
 static void end(void)
 {
 	assert_true(writer_ok(&writer));
 	event.details_len = (uint32_t)writer_span(&writer).len;
-}
-
-static void word(const char *text)
-{
-	writer_u8(&writer, (uint8_t)strlen(text));
-	writer_bytes(&writer, span_of_string(text));
-}
-
-static void endpoint(uint8_t last, uint16_t port)
-{
-	static const uint8_t mapped[15] = {[10] = 0xff, 0xff, 192, 0, 2};
-
-	writer_bytes(&writer, span_of(mapped, sizeof mapped));
-	writer_u8(&writer, last);
-	writer_u16(&writer, port);
-}
-
-static void peer(void)
-{
-	word("mx");
-	word("smtp");
-	endpoint(7, 50222);
-	endpoint(1, 25);
 }
 
 static void numbers(size_t n)

@@ -35,24 +35,11 @@ static struct tally_header *tallies(void)
 	return (struct tally_header *)(void *)(page + TALLIES_AT);
 }
 
-static uint64_t layout_hash(void)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (int id = 0; id < N_COUNTERS; id++)
-		for (const char *name = counter_name((enum counter)id);; name++) {
-			hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-			if (*name == '\0')
-				break;
-		}
-	return hash;
-}
-
 static void fill(void)
 {
 	memset(page, 0, PAGE_LEN);
 	*counters() = (struct counter_page_header){.magic = COUNTER_PAGE_MAGIC,
-		.layout_hash = layout_hash(),
+		.layout_hash = counters_layout_hash(),
 		.n_workers = N_WORKERS,
 		.n_counters = N_COUNTERS,
 		.block_offset = 64,
