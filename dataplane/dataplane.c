@@ -200,6 +200,8 @@ static bool make_workers(struct dataplane *dataplane, char *reason)
 			.record_pool = dataplane->record_pools[i],
 			.n_connections = (dataplane->config.dataplane.n_connections + n_workers - 1) /
 					 n_workers,
+			// Half of its share of them.
+			.receive_memory = dataplane->config.dataplane.memory_len / 3 / n_workers / 2,
 			.source_key = source_key,
 			.worker_idx = i,
 			.n_workers = n_workers,

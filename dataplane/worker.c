@@ -67,6 +67,7 @@ static void tcp_settings(const struct worker_setup *setup, struct tcp_config *ou
 {
 	tcp_config_default(out, 2 * setup->n_connections + setup->n_connections / 8 + 64);
 	out->n_time_wait = setup->n_connections + setup->n_connections / 8 + 64;
+	out->receive_memory = setup->receive_memory;
 }
 
 static struct proxy_setup proxy_settings(struct worker *worker)

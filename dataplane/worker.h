@@ -56,8 +56,9 @@ struct worker_setup {
 	struct rte_mempool *record_pool;
 	uint32_t worker_idx;
 	uint32_t n_workers;
-	uint32_t n_connections; // proxied, of this worker
-	uint64_t source_key;    // of source hashing: the same on all workers
+	uint32_t n_connections;  // proxied, of this worker
+	uint64_t receive_memory; // bytes of the receive buffers that this worker's receive queues may pin
+	uint64_t source_key;     // of source hashing: the same on all workers
 	enum ipc_poll poll;
 };
 

@@ -20,7 +20,8 @@ enum {
 };
 
 enum {
-	SACK_STEPS_PER_TURN = 1 << 16
+	SACK_STEPS_PER_TURN = 1 << 16,
+	BUFFERS_LOOK = 1024 // segments
 };
 
 static uint32_t flag_set(uint8_t flags)
@@ -180,6 +181,23 @@ static struct tcp_conn *input_one(struct tcp *tcp, struct segment *segment, stru
 	return rx.conn;
 }
 
+// Whether data may still be kept. Whatever pins received buffers (receive queues, what was passed on by
+// reference and is not acknowledged yet), a quarter of them is left for acknowledgements, without which
+// nothing would ever be given back. Counting means a look at every core's cache, so it is done now and then.
+static void look_at_buffers(struct tcp *tcp, const struct rte_mempool *pool, uint32_t n)
+{
+	if (tcp->buffers_left < n) {
+		const uint32_t n_free = rte_mempool_avail_count(pool);
+		const uint32_t n_kept = pool->size / 4;
+
+		tcp->buffers_left = n_free > n_kept ? n_free - n_kept : 0;
+		if (tcp->buffers_left > BUFFERS_LOOK)
+			tcp->buffers_left = BUFFERS_LOOK;
+		tcp->buffers_low = tcp->buffers_left < n;
+	}
+	tcp->buffers_left -= n < tcp->buffers_left ? n : tcp->buffers_left;
+}
+
 void tcp_input_burst(struct tcp *tcp, struct segment *segments, uint32_t n, uint64_t now_us)
 {
 	struct tcp_conn *conn = NULL;
@@ -187,6 +205,8 @@ void tcp_input_burst(struct tcp *tcp, struct segment *segments, uint32_t n, uint
 	tcp_set_now(tcp, now_us);
 	tcp->sack_steps = SACK_STEPS_PER_TURN;
 	counter_add(tcp->counters, COUNTER_TCP_RX_SEGMENTS, n);
+	if (n != 0)
+		look_at_buffers(tcp, segments[0].mbuf->pool, n);
 	for (uint32_t i = 0; i < n; i++)
 		flow_table_prefetch(&tcp->flows, segments[i].hash);
 	for (uint32_t i = 0; i < n; i++) {

@@ -30,7 +30,7 @@ static void discharge(struct tcp *tcp, struct tcp_conn *conn, const struct rte_m
 
 static bool has_memory(const struct tcp *tcp, const struct tcp_conn *conn, const struct rte_mbuf *mbuf)
 {
-	return conn->rcv_mem + buffer_size(mbuf) <= MEMORY_FACTOR * conn->rcv_limit &&
+	return !tcp->buffers_low && conn->rcv_mem + buffer_size(mbuf) <= MEMORY_FACTOR * conn->rcv_limit &&
 	       tcp->receive_memory + buffer_size(mbuf) <= tcp->config.receive_memory;
 }
 
@@ -341,7 +341,8 @@ static uint32_t window_free(const struct tcp *tcp, const struct tcp_conn *conn)
 	if (conn->rcv_mem > MEMORY_FACTOR / 2 * conn->rcv_limit)
 		return 0;
 	// Memory of the worker runs out: everyone gets little, nobody gets nothing.
-	if (tcp->receive_memory > tcp->config.receive_memory - tcp->config.receive_memory / 4 &&
+	if ((tcp->buffers_low ||
+		    tcp->receive_memory > tcp->config.receive_memory - tcp->config.receive_memory / 4) &&
 		free_bytes > 2u * conn->mss)
 		free_bytes = conn->rcv_queued == 0 ? 2u * conn->mss : 0;
 	return free_bytes;

@@ -56,6 +56,8 @@ struct tcp {
 	struct syn_cache syn_cache;
 	struct time_wait time_wait;
 	uint64_t receive_memory; // bytes of buffers that all receive queues pin
+	uint32_t buffers_left;   // segments that may come before the pool's free buffers are counted again
+	bool buffers_low;        // less than a quarter of them is free
 	uint64_t range_stamp;    // orders changes of out-of-order ranges
 	uint32_t sack_steps;     // how much more of the scoreboards this turn may walk
 	uint32_t cookie_ms;      // when the last cookie went out

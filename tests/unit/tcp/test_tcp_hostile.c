@@ -67,8 +67,10 @@ static void flush(void)
 			our_isn = sent.seq;
 }
 
-static void arrives(uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options)
+static void arrives_with(
+	uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options, uint16_t len)
 {
+	static const uint8_t payload[MSS];
 	struct segment segment = {.key = key_of(PEER_PORT),
 		.seq = PEER_ISN + seq,
 		.ack = our_isn + ack,
@@ -76,9 +78,14 @@ static void arrives(uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_
 		.flags = flags};
 	uint8_t bytes[TCP_OPTIONS_LEN_MAX];
 
-	assert_true(
-		net_stub_segment(net, &segment, bytes, (uint8_t)tcp_options_write(options, bytes), NULL, 0));
+	assert_true(net_stub_segment(
+		net, &segment, bytes, (uint8_t)tcp_options_write(options, bytes), payload, len));
 	tcp_input_burst(tcp, &segment, 1, clock_now_us());
+}
+
+static void arrives(uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options)
+{
+	arrives_with(flags, seq, ack, options, 0);
 }
 
 // A connection with SACK and a large window, and n_segments of ours in flight.
@@ -312,6 +319,33 @@ static void half_open_peers_belong_to_the_listener_of_now(void **state)
 	close_stack();
 }
 
+// Whatever pins the buffers: data waits, and an acknowledgement, which gives buffers back, is always taken.
+static void a_quarter_of_the_buffers_is_for_acknowledgements(void **state)
+{
+	static struct rte_mbuf *pinned[16383];
+	const struct tcp_options none = {.present = 0};
+	struct tcp_config config;
+	uint32_t n_pinned = 0;
+
+	(void)state;
+	tcp_config_default(&config, 16);
+	open_connection(&config, 4);
+	pinned[n_pinned++] = net_stub_buffer(net);
+	while (rte_mempool_avail_count(pinned[0]->pool) >= pinned[0]->pool->size / 4)
+		pinned[n_pinned++] = net_stub_buffer(net);
+	for (int i = 0; i < 1100; i++) // they are not counted at each segment
+		arrives(SEGMENT_ACK, 1, 1, &none);
+	arrives_with(SEGMENT_ACK, 1, 1 + MSS, &none, 100);
+	assert_int_equal(tcp_readable(conn), 0);
+	assert_int_equal(counter_get(&counters, COUNTER_TCP_NO_RECEIVE_MEMORY), 1);
+	assert_int_equal(conn->snd_nxt.value - conn->snd_una.value, 3 * MSS);
+	rte_pktmbuf_free_bulk(pinned, n_pinned);
+	arrives_with(SEGMENT_ACK, 1, 1 + MSS, &none, 100);
+	assert_int_equal(tcp_readable(conn), 100);
+	tcp_abort(tcp, conn);
+	close_stack();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +355,7 @@ int main(void)
 		cmocka_unit_test(initial_numbers),
 		cmocka_unit_test(cookies_say_what_the_syn_said),
 		cmocka_unit_test(cookies_are_not_guessed),
+		cmocka_unit_test(a_quarter_of_the_buffers_is_for_acknowledgements),
 		cmocka_unit_test(half_open_peers_belong_to_the_listener_of_now),
 	};
 
