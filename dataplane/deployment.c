@@ -15,6 +15,7 @@ enum {
 	RULES_PER_ROUTE_MAX = 4096,
 	MS = 1000, // microseconds
 	CONNECTION_POLICY_SALT = 1,
+	LANE_WAIT_MAX_US = 10000,
 	PREFIX_FACTOR = 16, // an IPv6 /48 may do so many times what a /64 may
 };
 
@@ -289,6 +290,7 @@ static struct tls_server_config tls_config(
 		.session_ids_12 = head->tls12_resumption != 0 && head->session_entries != 0,
 		.ticket_lifetime_s = head->ticket_lifetime_s,
 		.session_lifetime_12_s = head->tls12_lifetime_s,
+		.session_id_lifetime_12_s = head->session_lifetime_s,
 	};
 
 	return config;
@@ -559,7 +561,12 @@ static bool read_head(struct decoding *decoding)
 	if (head->n_tickets > TLS_TICKETS_MAX)
 		return refuse(decoding->reason, "snapshot: %u tickets; at most %d are issued",
 			head->n_tickets, TLS_TICKETS_MAX);
+	if (head->lane_wait_us > LANE_WAIT_MAX_US)
+		return refuse(decoding->reason, "snapshot: operations wait %u us for company; at most %d",
+			head->lane_wait_us, LANE_WAIT_MAX_US);
 	deployment->generation = head->generation;
+	deployment->lane_wait_us = head->lane_wait_us;
+	deployment->prepared_signatures = head->prepared_signatures != 0;
 	deployment->limits = (struct admission_limits){
 		.connections = head->connections,
 		.handshakes_per_second = head->handshakes_per_second,

@@ -45,7 +45,9 @@ struct deployment {
 	struct deployment_pool *pools; // one per backend
 	uint32_t n_pools;
 	struct admission_limits limits; // of all workers together
-	struct tls_server_config *tls;  // of each listener of the snapshot that has TLS
+	uint32_t lane_wait_us;
+	bool prepared_signatures;
+	struct tls_server_config *tls; // of each listener of the snapshot that has TLS
 	uint32_t n_tls;
 	struct chain_anchors *anchors; // of those that ask for client certificates
 	uint32_t n_anchors;

@@ -241,6 +241,8 @@ static void put_in_place(struct worker *worker, struct deployment *deployment)
 		if (!has_pool(deployment, before->pools[i].idx))
 			upstream_retire_pool(&worker->proxy.upstream, before->pools[i].idx);
 	set_limits(worker, deployment);
+	lanes_set_budget_us(worker->crypto.lanes, deployment->lane_wait_us);
+	crypto_prepare_signatures(&worker->crypto, deployment->prepared_signatures);
 	if (!proxy_set_config(&worker->proxy, &deployment->proxy))
 		counter_inc(counters, COUNTER_WORKER_DEPLOYMENT_SHORTAGES);
 	for (uint32_t i = 0; i < deployment->n_credentials; i++)

@@ -36,7 +36,7 @@ static bool make_pools(struct crypto *crypto, struct arena *arena, const struct 
 		if (crypto->ephemeral[kind] == NULL)
 			return false;
 	}
-	if (settings->prepared_signatures_off || lanes_engine(crypto->lanes)->kernels == NULL)
+	if (lanes_engine(crypto->lanes)->kernels == NULL)
 		return true;
 	for (unsigned curve = 0; curve < N_NONCE_POOLS; curve++) {
 		crypto->nonces[curve] = nonce_pool_create(
@@ -52,6 +52,7 @@ bool crypto_init(struct crypto *crypto, struct arena *arena, const struct crypto
 {
 	memset(crypto, 0, sizeof *crypto);
 	crypto->counters = counters;
+	crypto->prepared_signatures_off = settings->prepared_signatures_off;
 	crypto->now_us = clock_now_us();
 	crypto->now_tsc = clock_tsc();
 	if (!random_init(&crypto->random))
@@ -81,7 +82,7 @@ static bool refill_one(struct crypto *crypto, bool urgent)
 		if (ephemeral_pool_refill(crypto->ephemeral[kind], crypto->now_us, urgent))
 			return true;
 	for (unsigned curve = 0; curve < N_NONCE_POOLS; curve++)
-		if (crypto->nonces[curve] != NULL &&
+		if (crypto->nonces[curve] != NULL && !crypto->prepared_signatures_off &&
 			nonce_pool_refill(crypto->nonces[curve], crypto->now_us, urgent))
 			return true;
 	return false;
@@ -96,6 +97,20 @@ bool crypto_refill(struct crypto *crypto, uint64_t budget_tsc, bool urgent)
 			return false;
 	} while (clock_tsc() - started_tsc < budget_tsc);
 	return true;
+}
+
+static void wipe_nonces(struct crypto *crypto)
+{
+	for (unsigned curve = 0; curve < N_NONCE_POOLS; curve++)
+		if (crypto->nonces[curve] != NULL)
+			nonce_pool_wipe(crypto->nonces[curve]);
+}
+
+void crypto_prepare_signatures(struct crypto *crypto, bool on)
+{
+	crypto->prepared_signatures_off = !on;
+	if (!on)
+		wipe_nonces(crypto);
 }
 
 void crypto_note_key(struct crypto *crypto, const struct private_key *key)
@@ -130,9 +145,7 @@ void crypto_destroy(struct crypto *crypto)
 {
 	for (unsigned kind = 0; kind < N_EPHEMERAL_KINDS; kind++)
 		ephemeral_pool_wipe(crypto->ephemeral[kind]);
-	for (unsigned curve = 0; curve < N_NONCE_POOLS; curve++)
-		if (crypto->nonces[curve] != NULL)
-			nonce_pool_wipe(crypto->nonces[curve]);
+	wipe_nonces(crypto);
 	aead_cache_wipe(&crypto->aead);
 	lanes_destroy(crypto->lanes);
 	random_wipe(&crypto->random);

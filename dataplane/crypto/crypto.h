@@ -21,7 +21,8 @@ struct crypto {
 	struct random random;
 	struct lanes *lanes;
 	struct ephemeral_pool *ephemeral[N_EPHEMERAL_KINDS];
-	struct nonce_pool *nonces[N_NONCE_POOLS]; // by enum mb_curve; NULL: off, or no kernels
+	struct nonce_pool *nonces[N_NONCE_POOLS]; // by enum mb_curve; NULL: no kernels
+	bool prepared_signatures_off;             // they stay empty
 	struct aead_cache aead;
 	struct counters *counters;
 	uint64_t now_us; // of this turn
@@ -40,6 +41,10 @@ void crypto_begin_turn(struct crypto *crypto, uint64_t now_us, uint64_t now_tsc)
 // The worker has time: makes batches for the pools that are below their marks until budget_tsc is used up (at
 // least one slice if any is needed). urgent: only those below their low mark. True if there is more to do.
 bool crypto_refill(struct crypto *crypto, uint64_t budget_tsc, bool urgent);
+
+// Whether nonces are made ahead from now on; turned off, what lies ready is wiped and each ECDSA nonce is
+// drawn when it is needed, hedged with key and message.
+void crypto_prepare_signatures(struct crypto *crypto, bool on);
 
 // A key was loaded or removed: mixes it into the generator.
 void crypto_note_key(struct crypto *crypto, const struct private_key *key);

@@ -78,13 +78,18 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 	lanes->helper = lanes->engine.kernels == NULL ? settings->helper : NULL;
 	lanes->counters = counters;
 	lanes->engine.counters = counters;
-	lanes->budget_tsc = tsc_per_us *
-			    (settings->budget_us != 0 ? settings->budget_us : (uint64_t)BUDGET_DEFAULT_US);
+	lanes_set_budget_us(
+		lanes, settings->budget_us != 0 ? settings->budget_us : (uint32_t)BUDGET_DEFAULT_US);
 	lanes->call_tsc = tsc_per_us * CALL_US;
 	list_init(&lanes->completed);
 	for (unsigned op = 0; op < N_LANE_OPS; op++)
 		list_init(&lanes->queues[op].waiting);
 	return lanes;
+}
+
+void lanes_set_budget_us(struct lanes *lanes, uint32_t budget_us)
+{
+	lanes->budget_tsc = clock_tsc_hz() / 1000000 * budget_us;
 }
 
 void lanes_destroy(struct lanes *lanes)

@@ -77,6 +77,9 @@ struct lanes *lanes_create(struct arena *arena, const struct lanes_settings *set
 	struct counters *counters);
 size_t lanes_footprint(void);
 
+// How long the oldest may wait from now on; 0: not at all.
+void lanes_set_budget_us(struct lanes *lanes, uint32_t budget_us);
+
 // Releases scalar contexts; the arena keeps the memory. No request may be in it.
 void lanes_destroy(struct lanes *lanes);
 

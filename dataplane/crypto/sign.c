@@ -45,7 +45,7 @@ static enum sign_status start_ecdsa(
 	bool done;
 
 	mb_ecdsa_digest(curve, signing->input, digest, digest_len);
-	if (crypto->nonces[curve] == NULL)
+	if (crypto->nonces[curve] == NULL || crypto->prepared_signatures_off)
 		return submit(crypto, signing, curve == MB_P256 ? LANE_ECDSA_P256_SIGN : LANE_ECDSA_P384_SIGN,
 			signing->input);
 	do {

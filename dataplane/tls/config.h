@@ -46,7 +46,8 @@ struct tls_server_config {
 	bool tickets_12;
 	bool session_ids_12;
 	uint32_t ticket_lifetime_s;
-	uint32_t session_lifetime_12_s;
+	uint32_t session_lifetime_12_s; // of tickets, and of session IDs unless theirs is shorter
+	uint32_t session_id_lifetime_12_s;
 	// Sessions are resumed only under the policy that they were made under: client-auth mode, trust
 	// anchors, security level, digested by whoever makes the configuration.
 	uint8_t policy_id[TLS_POLICY_ID_LEN];

@@ -444,6 +444,8 @@ static void keep_session(struct tls_handshake *hs)
 	tls_session_describe(hs, &state);
 	state.secret_len = TLS_MASTER_SECRET_LEN;
 	memcpy(state.secret, hs->secrets.v12.master, TLS_MASTER_SECRET_LEN);
+	if (state.lifetime_s > hs->server->session_id_lifetime_12_s)
+		state.lifetime_s = hs->server->session_id_lifetime_12_s;
 	tls_session_table_put(&hs->engine->sessions, hs->session_id, &state);
 	wipe(&state, sizeof state);
 }

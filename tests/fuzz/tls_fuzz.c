@@ -117,6 +117,7 @@ static void configure(uint8_t options)
 		.session_ids_12 = true,
 		.ticket_lifetime_s = 7200,
 		.session_lifetime_12_s = 7200,
+		.session_id_lifetime_12_s = 7200,
 	};
 	client_config = (struct tls_client_config){
 		.certificate = auth ? certificate : NULL,

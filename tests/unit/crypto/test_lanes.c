@@ -376,6 +376,13 @@ static void test_firing_rule(void **state)
 	assert_int_equal(pop_all(fixture), 2);
 	for (unsigned i = 0; i < 2; i++)
 		assert_good(&items[i]);
+	// With another budget, here none at all, from now on.
+	lanes_set_budget_us(lanes, 0);
+	set_x25519(&items[0]);
+	submit(fixture, &items[0]);
+	assert_int_equal(lanes_run(lanes, clock_tsc(), false), 1);
+	assert_int_equal(pop_all(fixture), 1);
+	lanes_set_budget_us(lanes, BUDGET_US);
 }
 
 static void test_occupancy_is_counted(void **state)

@@ -138,6 +138,28 @@ static void test_one_second_of_life(void **state)
 	assert_true(counter_get(&counters, COUNTER_CRYPTO_POOL_EXPIRED) != 0);
 }
 
+static void test_turned_off_empties(void **state)
+{
+	uint8_t private_key[32];
+	struct mb_ecdsa_nonce nonce;
+	uint64_t n_batches;
+
+	(void)state;
+	learn_unused(private_key, &nonce);
+	crypto_prepare_signatures(&crypto, false);
+	assert_true(arena_contains(private_key, 32)); // only nonces are meant
+	assert_true(crypto.nonces[MB_P256] == NULL || !arena_contains(nonce.inverse, 32));
+	while (crypto_refill(&crypto, 1000000, false))
+		;
+	n_batches = counter_get(&counters, COUNTER_CRYPTO_POOL_BATCHES);
+	// Key pairs are there, so that what is made now are nonces.
+	crypto_prepare_signatures(&crypto, true);
+	while (crypto_refill(&crypto, 1000000, false))
+		;
+	assert_true((counter_get(&counters, COUNTER_CRYPTO_POOL_BATCHES) > n_batches) ==
+		    (crypto.nonces[MB_P256] != NULL));
+}
+
 static void test_jump_empties(void **state)
 {
 	uint8_t private_key[32];
@@ -320,6 +342,7 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(test_pairs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_taken_means_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_second_of_life, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_turned_off_empties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_jump_empties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_destroy_empties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fork, set_up, tear_down),

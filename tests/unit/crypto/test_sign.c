@@ -193,6 +193,19 @@ static void test_prepared_or_not(void **state)
 		span_of(signing.signature, signing.signature_len)));
 	signing_destroy(&fixture->crypto, &signing);
 	fixture_destroy(fixture);
+
+	// And turned off, and on again, at run time.
+	fixture_init(fixture, outer->body, true);
+	for (int on = 0; on < 2; on++) {
+		crypto_prepare_signatures(&fixture->crypto, on != 0);
+		signing_init(&signing, NULL);
+		assert_int_equal(
+			sign_start(&fixture->crypto, &signing, fixture_key(fixture, FIXTURE_ECDSA_P256),
+				scheme, span_of_string("x")),
+			on == 0 || outer->body == SELECT_LANES_SCALAR ? SIGN_WAIT : SIGN_DONE);
+		signing_destroy(&fixture->crypto, &signing);
+	}
+	fixture_destroy(fixture);
 	free(fixture);
 }
 

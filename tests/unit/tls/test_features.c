@@ -67,6 +67,12 @@ static void test_session_ids_resume(void **state)
 	assert_true(tls_session_table_remove(
 		&tls_pair_fixture.engine.sessions, span_of(pair->slot.session.session_id, 32)));
 	connect_and_check(pair, &pair->slot.session, false);
+	// Too old: an ID may live shorter than a ticket.
+	pair->server_config.session_id_lifetime_12_s = 5;
+	connect_and_check(pair, NULL, false);
+	connect_and_check(pair, &pair->slot.session, true);
+	tls_pair_fixture.ahead_us += 10000000;
+	connect_and_check(pair, &pair->slot.session, false);
 	pair_free(pair);
 }
 
@@ -184,7 +190,8 @@ static void test_what_forbids_resumption(void **state)
 		pair->server_config.ticket_lifetime_s = pair->server_config.session_lifetime_12_s = 1;
 		connect_and_check(pair, NULL, false);
 		pair->slot.session.state.lifetime_s = 100000;
-		tls_pair_fixture.engine.wall_s += 10;
+		tls_pair_fixture.ahead_us += 10000000;
+		connect_and_check(pair, &pair->slot.session, false);
 		pair_free(pair);
 	}
 }

@@ -19,7 +19,7 @@ void tls_fixture_init(struct tls_fixture *fixture, const struct tls_engine_setti
 	SLUICE_ASSERT(crypto_init(&fixture->crypto, &fixture->arena, &crypto_settings, NULL));
 	SLUICE_ASSERT(tls_engine_init(&fixture->engine, &fixture->arena, settings, &fixture->crypto));
 	crypto_begin_turn(&fixture->crypto, clock_now_us(), clock_tsc());
-	tls_engine_set_wall(&fixture->engine, clock_wall_us());
+	tls_engine_set_wall(&fixture->engine, clock_wall_us() + fixture->ahead_us);
 }
 
 void tls_fixture_destroy(struct tls_fixture *fixture)
@@ -42,7 +42,7 @@ void tls_fixture_run_lanes(struct tls_fixture *fixture)
 	struct lane_request *request;
 
 	crypto_begin_turn(&fixture->crypto, clock_now_us(), clock_tsc());
-	tls_engine_set_wall(&fixture->engine, clock_wall_us());
+	tls_engine_set_wall(&fixture->engine, clock_wall_us() + fixture->ahead_us);
 	do {
 		(void)lanes_run(fixture->crypto.lanes, fixture->crypto.now_tsc, true);
 		while ((request = lanes_pop_completed(fixture->crypto.lanes)) != NULL)
@@ -250,6 +250,7 @@ struct tls_server_config tls_fixture_server_config(const struct tls_names *names
 		.session_ids_12 = true,
 		.ticket_lifetime_s = 7200,
 		.session_lifetime_12_s = 3600,
+		.session_id_lifetime_12_s = 3600,
 	};
 }
 

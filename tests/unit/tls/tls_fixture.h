@@ -16,6 +16,7 @@ struct tls_fixture {
 	struct arena arena;
 	struct crypto crypto;
 	struct tls_engine engine;
+	uint64_t ahead_us; // of the civil clock
 };
 
 // Asserts that all went well.
