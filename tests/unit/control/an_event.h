@@ -3,15 +3,16 @@
 // An event of the dataplane, packed by hand as log_events.def says, so that a change of one side shows.
 #pragma once
 
+#include "../../../control/events.h"
+
 #include "base/writer.h"
-#include "events.h"
 
 #include <string.h>
 
 static struct log_event event;
 static struct writer writer;
 
-static void begin(enum log_event_kind kind)
+static inline void begin(enum log_event_kind kind)
 {
 	memset(&event, 0, sizeof event);
 	event.kind = (uint16_t)kind;
@@ -20,14 +21,14 @@ static void begin(enum log_event_kind kind)
 	writer = writer_over((struct mut_span){.data = event.details, .len = sizeof event.details});
 }
 
-static void word(const char *text)
+static inline void word(const char *text)
 {
 	writer_u8(&writer, (uint8_t)strlen(text));
 	writer_bytes(&writer, span_of_string(text));
 }
 
 // 192.0.2.`last`
-static void endpoint(uint8_t last, uint16_t port)
+static inline void endpoint(uint8_t last, uint16_t port)
 {
 	static const uint8_t mapped[15] = {[10] = 0xff, 0xff, 192, 0, 2};
 
@@ -36,7 +37,7 @@ static void endpoint(uint8_t last, uint16_t port)
 	writer_u16(&writer, port);
 }
 
-static void peer(void)
+static inline void peer(void)
 {
 	word("mx");
 	word("smtp");
