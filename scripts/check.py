@@ -54,11 +54,13 @@ def build(folder, options=(), compiler=None, targets=(), cached=True):
     return result.returncode == 0
 
 
-def meson_tests(folder, suites):
+def meson_tests(folder, suites, at_once=None):
     arguments = [item for suite in suites for item in ('--suite', suite)]
     log = f'{folder}/meson-logs/testlog.json'
     if os.path.exists(log):
         os.remove(log)
+    if at_once:
+        arguments += ['--num-processes', str(at_once)]
     result = run(['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '5', *arguments])
     if not os.path.exists(log):
         if 'No tests' not in result.stdout and 'no tests' not in result.stdout.lower():
@@ -75,7 +77,8 @@ def meson_tests(folder, suites):
 
 def stage_tests():
     if build('build'):
-        meson_tests('build', ['unit', 'kat', 'packet', 'sim', 'fuzz', 'ct', 'interop', 'system', 'bench'])
+        # System tests wait more than they compute.
+        meson_tests('build', ['unit', 'kat', 'packet', 'sim', 'fuzz', 'ct', 'interop', 'system', 'bench'], at_once=os.cpu_count() + 1)
 
 
 def stage_sanitized():

@@ -330,15 +330,20 @@ class Lab:
         if self.hugepages_lock is None:
             self.hugepages_lock = open('/run/lock/sluice-hugepages', 'w', encoding='ascii')
             fcntl.flock(self.hugepages_lock, fcntl.LOCK_EX)
+        pages = '/sys/kernel/mm/hugepages/hugepages-2048kB'
+
+        def read(name):
+            with open(name, encoding='ascii') as f:
+                return int(f.read())
+
         try:
-            with open(knob, encoding='ascii') as f:
-                before = int(f.read())
             if self.hugepages is None:
-                self.hugepages = before
+                self.hugepages = read(knob)
+            # What others still hold of pages that were taken away from them counts as the first of the new ones.
+            in_use = read(f'{pages}/nr_hugepages') - read(f'{pages}/free_hugepages')
             with open(knob, 'w', encoding='ascii') as f:
-                f.write(str(before + count))
-            with open('/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages', encoding='ascii') as f:
-                return int(f.read()) >= count
+                f.write(str(max(in_use, read(knob)) + count))
+            return read(f'{pages}/free_hugepages') >= count
         except OSError:
             return False
 

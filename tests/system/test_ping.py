@@ -81,7 +81,7 @@ def tap_both_families(laboratory):
 
 
 def tap_with_huge_pages(laboratory):
-    if not laboratory.huge_pages(80):
+    if not laboratory.huge_pages(180):  # tables of what runs beside it take some
         print('skipped: no huge pages to be had')
         return
     namespace, process, link, _ = tap(laboratory, huge=1)
